@@ -1,0 +1,69 @@
+"""The shapes of labquota's own resources, each written once.
+
+Promise: plain data, and nothing that decides. A kind is a `msgspec.Struct`; the CustomResourceDefinitions
+under `crds/` are generated from it (`python -m labquota.api.generate`), so that what the code reads and what
+the API server accepts cannot drift apart.
+"""
+
+from labquota.api.meta import (
+    API_VERSION,
+    GROUP,
+    VERSION,
+    Amounts,
+    Condition,
+    LabelSelector,
+    LabelSelectorRequirement,
+    ObjectMeta,
+)
+from labquota.api.ownerledger import OwnerLedger
+from labquota.api.ownerusage import (
+    OwnerUsage,
+    OwnerUsageSpec,
+    OwnerUsageStatus,
+    UsageLimit,
+    UsagePod,
+    UsageSummary,
+)
+from labquota.api.resourcelimitgroup import (
+    ResourceLimitGroup,
+    ResourceLimitGroupSpec,
+    ResourceLimitGroupStatus,
+    Subject,
+)
+from labquota.api.resourcelimitoverride import (
+    ResourceLimitOverride,
+    ResourceLimitOverrideSpec,
+    ResourceLimitOverrideStatus,
+)
+from labquota.api.words import Enforcement, OnError, OwnerKind, Phase, SubjectKind, WhenUnset
+
+__all__ = [
+    "API_VERSION",
+    "GROUP",
+    "VERSION",
+    "Amounts",
+    "Condition",
+    "Enforcement",
+    "LabelSelector",
+    "LabelSelectorRequirement",
+    "ObjectMeta",
+    "OnError",
+    "OwnerKind",
+    "OwnerLedger",
+    "OwnerUsage",
+    "OwnerUsageSpec",
+    "OwnerUsageStatus",
+    "Phase",
+    "ResourceLimitGroup",
+    "ResourceLimitGroupSpec",
+    "ResourceLimitGroupStatus",
+    "ResourceLimitOverride",
+    "ResourceLimitOverrideSpec",
+    "ResourceLimitOverrideStatus",
+    "Subject",
+    "SubjectKind",
+    "UsageLimit",
+    "UsagePod",
+    "UsageSummary",
+    "WhenUnset",
+]

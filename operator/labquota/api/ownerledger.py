@@ -1,0 +1,13 @@
+"""OwnerLedger: what labquota's replicas compare and swap, one per owner; nobody else reads or writes it."""
+
+from labquota.api.meta import API_VERSION, ObjectMeta, Shape, constant
+
+
+class OwnerLedger(Shape, frozen=True, kw_only=True):
+    """Internal to labquota: what one owner holds, in one compact string. Do not edit: it would be charged."""
+
+    api_version: str = constant(API_VERSION)
+    kind: str = constant("OwnerLedger")
+    metadata: ObjectMeta
+    owner: str
+    ledger: str
