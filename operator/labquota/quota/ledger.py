@@ -1,0 +1,169 @@
+"""What one owner holds: the folded total, plus the reservations that the operator has not confirmed yet.
+
+    total = folded
+          + Σ over new pods: per namespace/name the largest   (only one pod of a name can exist)
+          + Σ over resized pods: max(after) - min(before) of their open reservations, per resource
+
+A reservation is written before its pod can be stored and leaves only through the operator, so the total never
+falls below what is stored. The ledger's size follows the number of reservations, never the number of pods.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from labquota.quota.resources import Amounts, add
+
+NOTHING: Final[Amounts] = {}
+MOST_FOR_ONE_NAME: Final = 8
+"""Open reservations for one namespace/name: a storm of creates that end in AlreadyExists stays this small."""
+MOST_RESERVATIONS: Final = 1000
+"""Open reservations of one owner, so that one person cannot fill etcd."""
+MOST_BYTES: Final = 64 * 1024
+"""Length of one owner's encoded ledger."""
+
+
+class Reservation(msgspec.Struct, frozen=True, gc=False):
+    """A charge whose write has not been seen: a pod to be created, or one to be resized."""
+
+    uid: str
+    namespace: str
+    name: str
+    version: str
+    """The resourceVersion that a resize replaces; empty for a create."""
+    before: Amounts
+    after: Amounts
+
+    def __len__(self) -> int:
+        """An upper bound of the bytes it takes in an encoded ledger."""
+        words = len(self.uid) + len(self.namespace) + len(self.name) + len(self.version) + 8
+        return words + sum(len(key) + 21 for amounts in (self.before, self.after) for key in amounts)
+
+    @property
+    def creates(self) -> bool:
+        """Whether this is a new pod rather than a resized one."""
+        return not self.version
+
+
+class Ledger(msgspec.Struct, frozen=True, gc=False):
+    """One owner's ledger as it is stored."""
+
+    folded: Amounts = {}
+    view: str = "0"
+    """The pods resourceVersion up to which `folded` counts."""
+    epoch: int = 0
+    """The holder of the Lease that folded it (its transition count)."""
+    groups: tuple[str, ...] = ()
+    """The user's groups at their newest direct request, as far as a limit names them."""
+    reservations: tuple[Reservation, ...] = ()
+
+
+EMPTY: Final = Ledger()
+
+
+class Book:
+    """A working copy of a ledger: reservations join one after the other and the total follows."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.groups = ledger.groups
+        self._creates: dict[tuple[str, str], Amounts] = {}
+        self._resizes: dict[str, tuple[Amounts, Amounts]] = {}
+        self._open: dict[tuple[str, str], list[Reservation]] = {}
+        self._count_by_name: dict[tuple[str, str], int] = {}
+        self.total: Amounts = dict(ledger.folded)
+        self.size = sum(len(key) + 21 for key in ledger.folded)
+        """An upper bound of the bytes that the encoded ledger takes."""
+        for reservation in ledger.reservations:
+            self.join(reservation)
+
+    @property
+    def reservations(self) -> tuple[Reservation, ...]:
+        """All open reservations, oldest first within a pod."""
+        return tuple(reservation for those in self._open.values() for reservation in those)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._open.values()))
+
+    def count_for(self, namespace: str, name: str) -> int:
+        """How many reservations are open for one namespace/name."""
+        return self._count_by_name.get((namespace, name), 0)
+
+    def holds(self, reservation: Reservation) -> bool:
+        """Whether the very same reservation is open: the request is a replay."""
+        return reservation in self._open.get((reservation.uid, reservation.version), ())
+
+    def growth(self, reservation: Reservation) -> Amounts:
+        """What the total would grow by if this reservation joined, per resource; zeros left out."""
+        if reservation.creates:
+            return _rise(
+                self._creates.get((reservation.namespace, reservation.name), NOTHING), reservation.after
+            )
+        known = self._resizes.get(reservation.uid)
+        old = NOTHING if known is None else _rise(*known)
+        low, high = _span(known, reservation)
+        return _rise(old, _rise(low, high))
+
+    def join(self, reservation: Reservation) -> None:
+        """Take a reservation in."""
+        self.total = add(self.total, self.growth(reservation))
+        self.size += len(reservation)
+        name = reservation.namespace, reservation.name
+        if reservation.creates:
+            self._creates[name] = _largest(self._creates.get(name, NOTHING), reservation.after)
+        else:
+            self._resizes[reservation.uid] = _span(self._resizes.get(reservation.uid), reservation)
+        self._open.setdefault((reservation.uid, reservation.version), []).append(reservation)
+        self._count_by_name[name] = self._count_by_name.get(name, 0) + 1
+
+    def close(self) -> Ledger:
+        """The ledger to be written."""
+        return msgspec.structs.replace(self.ledger, groups=self.groups, reservations=self.reservations)
+
+
+def total(ledger: Ledger) -> Amounts:
+    """All that an owner is charged with, confirmed or not."""
+    return Book(ledger).total
+
+
+def in_flight(ledger: Ledger) -> Amounts:
+    """The part of the total that reservations make up."""
+    return _rise(ledger.folded, Book(ledger).total)
+
+
+def fold(ledger: Ledger, folded: Amounts, view: str, epoch: int, settled: Iterable[Reservation]) -> Ledger:
+    """The ledger after the operator has counted the pods in its view.
+
+    Args:
+        ledger: The ledger as it is stored now.
+        folded: Amounts of every charged pod of this owner in the view.
+        view: The pods resourceVersion of that view.
+        epoch: The transition count of the operator's Lease.
+        settled: Reservations that the view answers, or that can never be stored.
+    """
+    gone = set(map(id, settled))
+    kept = tuple(reservation for reservation in ledger.reservations if id(reservation) not in gone)
+    return Ledger(folded=folded, view=view, epoch=epoch, groups=ledger.groups, reservations=kept)
+
+
+def _span(known: tuple[Amounts, Amounts] | None, reservation: Reservation) -> tuple[Amounts, Amounts]:
+    """The lowest amounts before and the highest after, over one pod's open resizes."""
+    if known is None:
+        return reservation.before, reservation.after
+    low, high = known
+    lowest = {key: min(amount, reservation.before.get(key, 0)) for key, amount in low.items()}
+    return lowest, _largest(high, reservation.after)
+
+
+def _largest(one: Mapping[str, int], other: Mapping[str, int]) -> Amounts:
+    merged = dict(one)
+    for key, amount in other.items():
+        if amount > merged.get(key, 0):
+            merged[key] = amount
+    return merged
+
+
+def _rise(low: Mapping[str, int], high: Mapping[str, int]) -> Amounts:
+    """By how much `high` lies above `low`, per resource; resources that do not rise are left out."""
+    return {key: amount - low.get(key, 0) for key, amount in high.items() if amount > low.get(key, 0)}

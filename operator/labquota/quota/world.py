@@ -1,0 +1,165 @@
+"""The facts that a decision needs besides the pod and the ledger: groups, overrides and namespaces.
+
+Whoever watches the cluster puts objects in and takes them out; the decision only reads.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from labquota.quota import gpus, limits, owners, selectors
+from labquota.quota.limits import Group, Limits, Override
+from labquota.quota.owners import Owner
+from labquota.quota.resources import is_built_in
+
+_MOST_REMEMBERED = 20_000
+
+
+class World:
+    """Groups, overrides and namespaces as they are known now, with the answers that follow from them."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, Group] = {}
+        self.overrides: dict[str, Override] = {}
+        self.namespaces: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {}
+        """Labels and annotations by name."""
+        self.revision = 0
+        """Counts changes, so that others can tell whether an answer still holds."""
+        self._ranked: list[Group] = []
+        self._by_owner: dict[Owner, list[Override]] = {}
+        self._user_groups: frozenset[str] = frozenset()
+        self._keys: frozenset[str] = frozenset()
+        self._answers: dict[tuple[Owner, tuple[str, ...]], Limits] = {}
+        self._answers_until: datetime | None = None
+
+    def put_group(self, group: Group) -> None:
+        """Take in a new or changed group."""
+        self.groups[group.name] = group
+        self._changed()
+
+    def drop_group(self, name: str) -> None:
+        """Forget a group."""
+        self.groups.pop(name, None)
+        self._changed()
+
+    def put_override(self, override: Override) -> None:
+        """Take in a new or changed override."""
+        self.overrides[override.name] = override
+        self._changed()
+
+    def drop_override(self, name: str) -> None:
+        """Forget an override."""
+        self.overrides.pop(name, None)
+        self._changed()
+
+    def put_namespace(self, name: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:
+        """Take in a new or changed namespace."""
+        if self.namespaces.get(name) != (labels, annotations):
+            self.namespaces[name] = labels, annotations
+            self._changed()
+
+    def drop_namespace(self, name: str) -> None:
+        """Forget a namespace."""
+        if self.namespaces.pop(name, None) is not None:
+            self._changed()
+
+    def owner_of(self, annotations: Mapping[str, str], namespace: str) -> Owner:
+        """The owner of a stored pod, from its annotations and its namespace's."""
+        return owners.of_pod(annotations, namespace, self.namespaces.get(namespace, ({}, {}))[1])
+
+    def named_groups(self, user_groups: Iterable[str]) -> tuple[str, ...]:
+        """A user's groups cut to those that some ResourceLimitGroup names, in one order."""
+        if not self._user_groups:
+            return ()
+        return tuple(sorted(self._user_groups.intersection(user_groups)))
+
+    def keeps(self, key: str) -> bool:
+        """Whether a ledger keeps this resource: it is built in, GPU-like or limited by some object.
+
+        Otherwise a pod with a thousand invented resource names would fill its owner's ledger.
+        """
+        return key in self._keys or is_built_in(key) or gpus.is_gpu_like(key)
+
+    def limits_of(self, owner: Owner, user_groups: tuple[str, ...], now: datetime) -> Limits:
+        """What is in force for an owner at a moment; remembered until an override begins or ends."""
+        if self._answers_until is not None and now >= self._answers_until:
+            self._forget()
+        answer = self._answers.get((owner, user_groups))
+        if answer is None:
+            answer = self._limits_of(owner, user_groups, now)
+            if len(self._answers) >= _MOST_REMEMBERED:
+                self._answers.clear()
+            self._answers[owner, user_groups] = answer
+            self._note_boundaries(owner, now)
+        return answer
+
+    def group_of(self, owner: Owner, user_groups: tuple[str, ...]) -> tuple[Group, str] | None:
+        """The group that decides for an owner, and why it does.
+
+        A group that names the owner goes before a default; among several the highest priority wins, then name order.
+        """
+        for group in self._ranked:
+            if why := self._matches(group, owner, user_groups):
+                return group, why
+        if owners.is_reserved(owner):
+            return None  # Kubernetes' own components are nobody's students
+        kind = owners.kind(owner)
+        for group in self._ranked:
+            if kind in group.default_for:
+                return group, f"default for {kind}"
+        return None
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """When the next override begins or ends."""
+        return min(_boundaries(self.overrides.values(), now), default=None)
+
+    def _limits_of(self, owner: Owner, user_groups: tuple[str, ...], now: datetime) -> Limits:
+        match = self.group_of(owner, user_groups)
+        base = match[0].limits if match else limits.UNLIMITED
+        active = [each for each in self._by_owner.get(owner, ()) if each.phase(now) == "Active"]
+        if active and match is None:
+            base = Limits(enforcement="Enforce")  # an override alone limits an owner whom no group matches
+        return limits.merge(base, active)
+
+    def _matches(self, group: Group, owner: Owner, user_groups: tuple[str, ...]) -> str:
+        if owner in group.owners:
+            return f"subject {owner}"
+        if owner.startswith("user:"):
+            for name in user_groups:
+                if name in group.user_groups:
+                    return f"subject group {name}"
+        if group.selector is not None and owner.startswith("namespace:"):
+            labels = self.namespaces.get(owners.name(owner), ({}, {}))[0]
+            if selectors.matches(group.selector, labels):
+                return "namespaceSelector"
+        return ""
+
+    def _changed(self) -> None:
+        self.revision += 1
+        self._ranked = sorted(self.groups.values(), key=lambda group: (-group.priority, group.name))
+        self._by_owner = {}
+        for override in sorted(self.overrides.values(), key=lambda override: override.name):
+            if override.owner is not None:
+                self._by_owner.setdefault(override.owner, []).append(override)
+        self._user_groups = frozenset().union(*(group.user_groups for group in self.groups.values()))
+        rules = [(group.limits.aggregate, group.limits.per_pod) for group in self.groups.values()]
+        rules += [(override.aggregate, override.per_pod) for override in self.overrides.values()]
+        self._keys = frozenset(key for layers in rules for layer in layers for key in layer)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._answers.clear()
+        self._answers_until = None
+
+    def _note_boundaries(self, owner: Owner, now: datetime) -> None:
+        for boundary in _boundaries(self._by_owner.get(owner, ()), now):
+            if self._answers_until is None or boundary < self._answers_until:
+                self._answers_until = boundary
+
+
+def _boundaries(overrides: Iterable[Override], now: datetime) -> list[datetime]:
+    return [
+        moment
+        for override in overrides
+        for moment in (override.not_before, override.expires_at)
+        if moment is not None and moment > now
+    ]
