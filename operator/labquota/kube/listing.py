@@ -1,0 +1,162 @@
+"""A whole list, page by page, as one consistent snapshot, without holding the loop."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+import msgspec
+
+from labquota.clock import Clock
+from labquota.kube import errors, events
+from labquota.kube.backoff import Backoff
+from labquota.kube.client import Api
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PAGE_SECONDS = 60.0
+"""Time-out of one page: the API server itself gives up after as long."""
+
+PAGE_TRIES = 5
+"""How often one page is asked for before the list begins anew."""
+
+
+class Breather:
+    """Says when work in the loop's own thread has gone on long enough for others to want their turn.
+
+    Args:
+        clock: measures the work. Where it stands still, as in a simulation, the count decides.
+        seconds: the longest piece of work.
+        items: the most items in one piece.
+    """
+
+    def __init__(self, clock: Clock, *, seconds: float = 0.002, items: int = 64) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._items = items
+        self._count = 0
+        self._since = clock.monotonic()
+
+    def begin(self) -> None:
+        """Start measuring: the loop has just had its turn."""
+        self._count = 0
+        self._since = self._clock.monotonic()
+
+    async def breathe(self) -> None:
+        """Give the loop a turn, if one is due."""
+        self._count += 1
+        if self._count >= self._items or self._clock.monotonic() - self._since >= self._seconds:
+            await asyncio.sleep(0)
+            self.begin()
+
+
+class Decoder(Generic[T]):
+    """Decodes objects and survives those that it cannot: one strange object must not blind us to all others.
+
+    Attributes:
+        failures: how many objects could not be decoded.
+    """
+
+    def __init__(self, path: str, decode: Callable[[msgspec.Raw], T]) -> None:
+        self._path = path
+        self._decode = decode
+        self.failures = 0
+
+    def __call__(self, raw: msgspec.Raw) -> T | None:
+        """Return the object, or None after a line in the log."""
+        try:
+            return self._decode(raw)
+        except Exception as error:  # noqa: BLE001  whatever the caller's decoder raises: the next object must be read
+            self.failures += 1
+            log.error(  # noqa: TRY400  a traceback through a decoder tells less than the object's name
+                "cannot decode an object of %s, going on without it: %s",
+                self._path,
+                error,
+                extra={"object": _named(raw)},
+            )
+            return None
+
+
+class Listing(Generic[T]):
+    """Lists one collection.
+
+    Args:
+        api: the API server.
+        path: the collection's path.
+        decode: makes an object of its bytes.
+        clock: measures how long the loop is held.
+        rng: jitter between tries of one page.
+        params: selectors.
+        page: the most objects in one page. A page is one piece of work for API server and decoder alike.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        path: str,
+        decode: Decoder[T],
+        *,
+        clock: Clock,
+        rng: random.Random,
+        params: Mapping[str, str],
+        page: int,
+    ) -> None:
+        self._api = api
+        self._path = path
+        self._decode = decode
+        self._backoff = Backoff(rng)
+        self._params = {**params, "limit": str(page)}
+        self._breather = Breather(clock)
+
+    async def all(self, alive: Callable[[], None]) -> tuple[list[T], str]:
+        """Read everything, as of one resource version that is at least as new as this call.
+
+        Args:
+            alive: called for each page that arrives.
+
+        Raises:
+            errors.Gone: the snapshot expired while it was read. The API server then offers a token that goes on with a newer state;
+                such a list never existed, so it is not taken, and the caller begins anew.
+            errors.KubeError: the list could not be read.
+        """
+        found: list[T] = []
+        more, version = "", ""
+        while True:
+            page = events.page(await self._page(more))
+            alive()
+            self._breather.begin()
+            if version and page.metadata.resource_version != version:
+                raise errors.Expired(
+                    410, "Expired", f"the list of {self._path} changed its version between two pages"
+                )
+            version = page.metadata.resource_version
+            for raw in page.items or ():
+                item = self._decode(raw)
+                if item is not None:
+                    found.append(item)
+                await self._breather.breathe()
+            more = page.metadata.more
+            if not more:
+                return found, version
+
+    async def _page(self, more: str) -> bytes:
+        params = {**self._params, "continue": more} if more else self._params
+        self._backoff.reset()
+        while True:
+            try:
+                return await self._api.get(self._path, params, timeout=PAGE_SECONDS)
+            except errors.KubeError as error:
+                if not errors.passing(error) or self._backoff.failures >= PAGE_TRIES:
+                    raise
+                await asyncio.sleep(self._backoff.after(error))
+
+
+def _named(raw: msgspec.Raw) -> str:
+    try:
+        found = events.meta(raw).metadata
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "unknown"
+    return f"{found.namespace}/{found.name}" if found.namespace else found.name

@@ -1,0 +1,79 @@
+"""Logs: one JSON object a line, or plain lines for a person at a terminal.
+
+Every line has `time` (RFC 3339, UTC), `level`, `logger` and `message`; what a caller passes as `extra` stands beside
+them under its own name. kopf's and aiohttp's lines go the same way.
+"""
+
+import datetime as dt
+import logging
+import sys
+from typing import Literal, TextIO
+
+from pythonjsonlogger.json import JsonFormatter
+
+Format = Literal["json", "text"]
+
+_NOISY = ("aiohttp.access", "asyncio", "urllib3")
+"""Loggers whose INFO tells an administrator nothing."""
+
+
+class _Json(JsonFormatter):
+    """Fields in the order in which people read them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "{levelname}{name}{message}",
+            style="{",
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "error"},
+            timestamp="time",
+        )
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  logging's own name
+        """Return the record's time."""
+        return _time(record)
+
+
+class _Text(logging.Formatter):
+    """A line for a person."""
+
+    def __init__(self) -> None:
+        super().__init__("{asctime} {levelname:<7} {name}: {message}", style="{")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  logging's own name
+        """Return the record's time."""
+        return _time(record)
+
+
+def setup(level: str = "INFO", form: Format = "json", stream: TextIO | None = None) -> None:
+    """Send all logging to one stream.
+
+    Args:
+        level: DEBUG, INFO, WARNING or ERROR, in any case.
+        form: "json" or "text".
+        stream: where to; standard error by default, which is where kubelet looks too.
+
+    Raises:
+        ValueError: there is no such level or form.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise ValueError(f"log level {level!r}: must be DEBUG, INFO, WARNING or ERROR")
+    if form not in ("json", "text"):
+        raise ValueError(f"log format {form!r}: must be json or text")
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_Json() if form == "json" else _Text())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(number)
+    for name in ("kopf", "aiohttp"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    logging.captureWarnings(True)
+
+
+def _time(record: logging.LogRecord) -> str:
+    when = dt.datetime.fromtimestamp(record.created, dt.UTC)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
