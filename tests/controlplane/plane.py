@@ -1,0 +1,268 @@
+"""The control plane as one thing: start it, add users to it, break parts of it, stop it."""
+
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from controlplane import audit, binaries, flags, folders, ports
+from controlplane.certificates import Authority, Pair, new_key
+from controlplane.client import Client
+from controlplane.errors import ControlPlaneError
+from controlplane.nodes import gpu_node
+from controlplane.process import Process, wait_until
+from controlplane.users import User, write_kubeconfig
+
+__all__ = ["ControlPlane"]
+
+
+class ControlPlane:
+    """etcd, API servers, controller-manager, scheduler and, if there are nodes, kwok.
+
+    Args:
+        apiservers: how many, on one etcd.
+        nodes: how many fake GPU nodes; 0 leaves pods unscheduled and starts no kwok.
+        audit: keep an audit log of writes (`audit_events` reads it).
+        apiserver_flags: more flags for every API server; they win over ours.
+
+    Attributes:
+        folder: everything it writes, logs in `folder/logs`; removed by a clean stop.
+        admin: a user in group system:masters; `client` calls as them.
+        processes: every process by name, in the order they start.
+    """
+
+    def __init__(
+        self, *, apiservers: int = 1, nodes: int = 0, audit: bool = False, apiserver_flags: Sequence[str] = ()
+    ) -> None:
+        self._count, self._nodes, self._audit = apiservers, nodes, audit
+        self._flags = list(apiserver_flags)
+        self.processes: dict[str, Process] = {}
+        self.folder = Path()
+        self._users: dict[str, User] = {}
+
+    def start(self) -> Self:
+        """Start everything and return when it serves: 5 to 8 s on two cores, minutes if it must be built first.
+
+        Raises:
+            ControlPlaneError: something did not start; everything is stopped again, the logs are kept.
+        """
+        found = binaries.find()
+        self.minor = found.minor
+        self._binaries = found.paths
+        self.folder = folders.make()
+        try:
+            self._prepare()
+            self._start()
+        except BaseException:
+            self.stop(keep_logs=True)
+            raise
+        return self
+
+    def stop(self, *, keep_logs: bool = False) -> None:
+        """End every process at once and remove the folder, or say where the logs are kept."""
+        for process in reversed(self.processes.values()):
+            process.kill()
+        if keep_logs and self.folder != Path():
+            shutil.rmtree(self.folder / "etcd", ignore_errors=True)
+            folders.keep(self.folder)
+            print(f"controlplane: logs are kept in {self.folder / 'logs'}", file=sys.stderr, flush=True)
+        elif self.folder != Path():
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.processes.clear()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(keep_logs=kind is not None and issubclass(kind, Exception))
+
+    # Its parts
+
+    def apiserver(self, number: int = 0) -> Process:
+        """The API server with that number."""
+        return self.processes[f"kube-apiserver-{number}"]
+
+    @property
+    def etcd(self) -> Process:
+        """The store."""
+        return self.processes["etcd"]
+
+    @property
+    def controller_manager(self) -> Process:
+        """The built-in controllers."""
+        return self.processes["kube-controller-manager"]
+
+    @property
+    def scheduler(self) -> Process:
+        """The scheduler."""
+        return self.processes["kube-scheduler"]
+
+    @property
+    def kwok(self) -> Process:
+        """The fake kubelets."""
+        return self.processes["kwok"]
+
+    @property
+    def logs(self) -> Path:
+        """The folder with a log of each process; other processes may add theirs."""
+        return self.folder / "logs"
+
+    # Its users
+
+    def user(self, name: str, groups: Iterable[str] = (), *, role: str | None = "edit") -> User:
+        """Add a user, or get the one added before.
+
+        Args:
+            name: as the API server is to see it; at most 64 characters.
+            groups: their groups.
+            role: a ClusterRole that they get in all namespaces, in force when this returns; None for no rights.
+        """
+        if name not in self._users:
+            self._users[name] = self._make_user(name, tuple(groups))
+            if role is not None:
+                self._grant(self._users[name], role)
+        return self._users[name]
+
+    def service_account(self, namespace: str, name: str, *, role: str | None = None) -> User:
+        """A user that the API server takes for that service account; the account need not exist."""
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
+        return self.user(f"system:serviceaccount:{namespace}:{name}", groups, role=role)
+
+    def kubectl(
+        self, user: User, *args: str, stdin: str | None = None, check: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as a user; both streams come back as text."""
+        command = [str(self._binaries["kubectl"]), f"--kubeconfig={user.kubeconfig}", *args]
+        cache = {"KUBECACHEDIR": str(self.folder / "kubectl-cache")}
+        return subprocess.run(
+            command, input=stdin, capture_output=True, text=True, check=check, env={**os.environ, **cache}
+        )
+
+    def audit_events(self) -> list[dict[str, Any]]:
+        """Every audited request so far, over all API servers (started with `audit=True`)."""
+        return audit.events(self.logs)
+
+    # How it starts
+
+    def _prepare(self) -> None:
+        certificates = self.folder / "certificates"
+        self.authority = Authority(certificates)
+        key = certificates / "service-account.key"
+        new_key(key)
+        policy = audit.write_policy(self.folder / "audit-policy.json") if self._audit else None
+        self._files = flags.Files(self._binaries, self.authority.certificate, key, policy)
+        self._serving = self.authority.server("kube-apiserver", ("kubernetes.default.svc",))
+        self._ports = [ports.free() for _ in range(self._count)]
+        self.servers = tuple(f"https://127.0.0.1:{port}" for port in self._ports)
+        self.admin = self._make_user("admin", ("system:masters",))
+        self.client = self.admin.client()
+
+    def _start(self) -> None:
+        store = ports.free()
+        self._run(
+            "etcd", flags.etcd(self._files, self.folder / "etcd", store, ports.free()), _http_ready(store)
+        )
+        self.etcd.wait_ready()
+        for number, port in enumerate(self._ports):
+            log = self.logs / f"audit-{number}.log"
+            argv = flags.apiserver(
+                self._files, self.minor, f"http://127.0.0.1:{store}", port, self._serving, log
+            )
+            name = f"kube-apiserver-{number}"
+            self._run(name, [*argv, *self._flags], _https_ready(self.admin.client(number)))
+            if number == 0:
+                self.apiserver(0).wait_ready(
+                    60
+                )  # it alone fills an empty store; two at once would trip over it
+        self._run_controllers()
+        for process in self.processes.values():
+            process.wait_ready(60)
+        self.client.apply(gpu_node(f"gpu-node-{number}") for number in range(self._nodes))
+        if not wait_until(self._settled, 60, every=0.1):
+            raise ControlPlaneError(f"nodes or the default service account are not ready; see {self.logs}")
+
+    def _run_controllers(self) -> None:
+        config, (kcm, sched) = self.admin.kubeconfig, (ports.free(), ports.free())
+        self._run(
+            "kube-controller-manager",
+            flags.controller_manager(self._files, self._component("kube-controller-manager"), kcm),
+        )
+        self._run("kube-scheduler", flags.scheduler(self._files, self._component("kube-scheduler"), sched))
+        if self._nodes:
+            stages = Path(__file__).with_name("kwok.yaml")
+            self._run("kwok", flags.kwok(self._files, config, stages))
+
+    def _component(self, name: str) -> Path:
+        return self._make_user(f"system:{name}", ()).kubeconfig
+
+    def _settled(self) -> bool:
+        for process in self.processes.values():
+            if not process.alive:
+                process.wait_ready()  # says how it ended
+        status, _ = self.client.call("GET", "/api/v1/namespaces/default/serviceaccounts/default")
+        nodes = self.client.get("/api/v1/nodes")["items"]
+        return status == 200 and not any(node["spec"].get("taints") for node in nodes)
+
+    def _run(self, name: str, argv: list[str], ready: Callable[[], bool] = lambda: True) -> None:
+        self.processes[name] = Process(name, argv, logs=self.logs, ready=ready)
+        self.processes[name].start()
+
+    def _make_user(self, name: str, groups: tuple[str, ...]) -> User:
+        number = len(list((self.folder / "users").iterdir()))
+        pair: Pair = self.authority.client(f"user-{number}", name, groups)
+        kubeconfig = self.folder / "users" / f"{number}.kubeconfig"
+        write_kubeconfig(kubeconfig, name, self.servers[0], self.authority.certificate, pair)
+        return User(name, groups, self.servers, self.authority.certificate, pair, kubeconfig)
+
+    def _grant(self, user: User, role: str) -> None:
+        binding: Mapping[str, Any] = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"generateName": "controlplane-user-"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user.name}],
+        }
+        self.client.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
+        # Every API server authorises from a cache of its own, a few milliseconds behind.
+        for number in range(self._count):
+            client = user.client(number)
+            deadline = time.monotonic() + 10
+            while not _may_list_pods(client) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            client.close()
+
+
+def _may_list_pods(client: Client) -> bool:
+    return client.call("GET", "/api/v1/namespaces/default/pods?limit=1")[0] == 200
+
+
+def _http_ready(port: int) -> Callable[[], bool]:
+    def ready() -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (http.client.HTTPException, OSError):
+            return False
+        finally:
+            connection.close()
+
+    return ready
+
+
+def _https_ready(client: Client) -> Callable[[], bool]:
+    def ready() -> bool:
+        try:
+            return client.call("GET", "/readyz")[0] == 200
+        except (http.client.HTTPException, OSError):
+            return False
+
+    return ready
