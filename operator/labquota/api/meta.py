@@ -6,10 +6,11 @@ stored under an older schema can still be read and enforced.
 """
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
+from labquota.api import rules
 from labquota.api.words import ConditionStatus, SelectorOperator
 
 GROUP: Final = "labquota.dev"
@@ -62,31 +63,89 @@ class ObjectMeta(Shape, frozen=True, kw_only=True):
     finalizers: tuple[str, ...] = ()
 
 
-Amounts = dict[str, int | str]
+Amounts: TypeAlias = Annotated[
+    dict[
+        str,
+        Annotated[
+            int | str,
+            about(
+                'A quantity: 3, 500m, 80Gi, "0.5" (in quotes); "unlimited" lifts a limit, 0 means none.',
+                maxLength=40,
+                x_kubernetes_validations=rules.AMOUNT,
+            ),
+        ],
+    ],
+    about("Resource key to quantity.", maxProperties=64, x_kubernetes_validations=rules.AMOUNTS),
+]
 """Resource key to quantity as an admin writes it; `labquota.quota.resources` reads both."""
+
+Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its zone, in RFC 3339's form."""
 
 
 class Condition(Report, frozen=True, kw_only=True):
     """One statement about an object, in the standard form of Kubernetes (metav1.Condition)."""
 
-    type: str
-    status: ConditionStatus
-    reason: str
-    message: str
-    last_transition_time: datetime
-    observed_generation: int = 0
+    type: Annotated[str, about("What the statement is about, such as Ready.", minLength=1, maxLength=316)]
+    status: Annotated[ConditionStatus, about("Whether it holds: True, False or Unknown.")]
+    reason: Annotated[
+        str,
+        about(
+            "Why, in one word for programs.",
+            minLength=1,
+            maxLength=1024,
+            pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+        ),
+    ]
+    message: Annotated[str, about("Why, in a line for people.", maxLength=32768)]
+    last_transition_time: Annotated[Moment, about("When status changed last.")]
+    observed_generation: Annotated[
+        int,
+        about(
+            "The metadata.generation that this speaks of; older than the object's: out of date.", minimum=0
+        ),
+    ] = 0
+
+
+Conditions: TypeAlias = Annotated[
+    tuple[Condition, ...],
+    about(
+        "What the operator says about this object, one entry a type.",
+        x_kubernetes_list_type="map",
+        x_kubernetes_list_map_keys=["type"],
+    ),
+]
 
 
 class LabelSelectorRequirement(Shape, frozen=True, kw_only=True):
     """One requirement on one label."""
 
-    key: str
-    operator: SelectorOperator
-    values: tuple[str, ...] = ()
+    key: Annotated[
+        str, about("The label's key.", minLength=1, maxLength=317, x_kubernetes_validations=rules.LABEL_KEY)
+    ]
+    operator: Annotated[SelectorOperator, about("How the label's value relates to values.")]
+    values: Annotated[
+        tuple[
+            Annotated[str, about("A value.", maxLength=63, x_kubernetes_validations=rules.LABEL_VALUE)], ...
+        ],
+        about("Values for In and NotIn.", maxItems=64, x_kubernetes_list_type="atomic"),
+    ] = ()
 
 
 class LabelSelector(Shape, frozen=True, kw_only=True):
     """Kubernetes' label selector: all of matchLabels and all of matchExpressions must hold."""
 
-    match_labels: dict[str, str] = {}
-    match_expressions: tuple[LabelSelectorRequirement, ...] = ()
+    match_labels: Annotated[
+        dict[
+            str, Annotated[str, about("A value.", maxLength=63, x_kubernetes_validations=rules.LABEL_VALUE)]
+        ],
+        about(
+            "Labels that must be there with exactly these values.",
+            maxProperties=64,
+            x_kubernetes_validations=rules.LABEL_KEYS,
+        ),
+    ] = {}
+    match_expressions: Annotated[
+        tuple[LabelSelectorRequirement, ...],
+        about("Further requirements, all of which must hold.", maxItems=64, x_kubernetes_list_type="atomic"),
+    ] = ()
