@@ -7,7 +7,8 @@ operator, on the command line and in a simulation, and the import contracts hold
 Read in this order:
 
 * `quantities`, `resources`, `gpus`: numbers and names. Amounts are exact integers in base units.
-* `pods`, `defaulting`, `resizes`, `sums`, `demand`: what one pod asks for, as the Kubernetes scheduler reckons it.
+* `pods`, `defaulting`, `resizes`, `sums`, `demand`: what one pod asks for, as the
+  Kubernetes scheduler reckons it.
 * `owners`, `limits`, `world`: who pays, and how much they may hold.
 * `ledger`: what an owner holds now, folded and reserved.
 * `verdict`, `explain`: what exceeds which limit, and how to say so.

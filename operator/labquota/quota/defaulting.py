@@ -1,26 +1,33 @@
-"""What the API server fills in of a pod's resources when only a part was written.
+"""What the API server makes of a pod's resources when only a part of them was written.
 
-The rules are those of `SetDefaults_Pod` in k8s.io/kubernetes/pkg/apis/core/v1 (1.36). A pod that comes
+The rules are those of `SetObjectDefaults_Pod` in k8s.io/kubernetes/pkg/apis/core/v1 (1.36). A pod that comes
 from the API server has been through them already, and they change nothing of it; a manifest that somebody
 wants explained has not.
 """
 
-from labquota.quota import pods, quantities
-from labquota.quota.pods import Resources
+from labquota.quota import quantities
+from labquota.quota.pods import ResourceList, Resources
+from labquota.quota.quantities import MILLI
 
 NanoList = dict[str, int]
 """Resource name to nano-units. An explicit zero is kept: it is not the same as nothing."""
 
 
-def read(written: pods.ResourceList) -> NanoList:
-    """The quantities of one resource list."""
-    return {name: quantities.unsigned(text or 0) for name, text in written.items()}
+def read(written: ResourceList) -> NanoList:
+    """One resource list as it is stored: every quantity rounded up to thousandths."""
+    return {name: quantities.stored(text) for name, text in written.items()}
 
 
-def container(resources: Resources) -> tuple[NanoList, NanoList]:
+def stored(resources: Resources) -> tuple[NanoList, NanoList]:
     """Requests and limits of one container: a limit without a request is a request too."""
     limits = read(resources.limits)
     return {**limits, **read(resources.requests)}, limits
+
+
+def written(resources: Resources) -> tuple[NanoList, NanoList]:
+    """As `stored`, before the rounding: what the defaults of the pod level are made of."""
+    limits = _exact(resources.limits)
+    return {**limits, **_exact(resources.requests)}, limits
 
 
 def pod_level(resources: Resources, requests: NanoList, limits: NanoList) -> tuple[NanoList, NanoList]:
@@ -28,13 +35,13 @@ def pod_level(resources: Resources, requests: NanoList, limits: NanoList) -> tup
 
     Args:
         resources: spec.resources.
-        requests: The sum over the containers, as asked.
+        requests: The sum over the containers, as `written`.
         limits: Likewise.
 
     Returns:
-        Requests and limits by resource name; only cpu, memory and huge pages.
+        Requests and limits by resource name, as stored; only cpu, memory and huge pages.
     """
-    asked, capped = read(resources.requests), read(resources.limits)
+    asked, capped = _exact(resources.requests), _exact(resources.limits)
     if asked or capped:
         for name, nano in limits.items():
             if name.startswith("hugepages-") and name not in asked:
@@ -48,10 +55,14 @@ def pod_level(resources: Resources, requests: NanoList, limits: NanoList) -> tup
     return _supported(asked), _supported(capped)
 
 
-def _supported(amounts: NanoList) -> NanoList:
-    return {name: nano for name, nano in amounts.items() if supported(name)}
-
-
 def supported(name: str) -> bool:
     """Whether a resource can be set for a pod as a whole."""
     return name in {"cpu", "memory"} or name.startswith("hugepages-")
+
+
+def _exact(written: ResourceList) -> NanoList:
+    return {name: 0 if text is None else quantities.unsigned(text) for name, text in written.items()}
+
+
+def _supported(amounts: NanoList) -> NanoList:
+    return {name: -(-nano // MILLI) * MILLI for name, nano in amounts.items() if supported(name)}

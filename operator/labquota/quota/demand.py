@@ -139,7 +139,7 @@ def _where(pod: Pod) -> str:
         for lists in () if resources is None else (resources.requests, resources.limits):
             for name, text in lists.items():
                 try:
-                    quantities.unsigned(text or 0)
+                    quantities.stored(text)
                 except QuantityError:
                     return f"{place}{name}: "
     return "status: "

@@ -61,6 +61,11 @@ def unknown(resources: Iterable[str]) -> list[str]:
     return sorted(name for name in resources if not _countable(name))
 
 
+def is_gpu_like(resource: str) -> bool:
+    """Whether a name is of a GPU vendor, countable or not."""
+    return resource.startswith(_VENDOR)
+
+
 def whole(resource: str) -> bool:
     """Whether one of `resource` is a GPU that is not cut into MIG slices, shared in time or not."""
     return resource in _WHOLE

@@ -15,6 +15,9 @@ from typing import Final
 NANO: Final = 10**9
 """Nano-units in one unit."""
 
+MILLI: Final = NANO // 1000
+"""Nano-units in a thousandth."""
+
 MAX: Final = 2**63 - 1
 """The most whole units that anything here holds; Kubernetes' own cap."""
 
@@ -75,9 +78,33 @@ def unsigned(text: str | float) -> int:
     return nano
 
 
+def stored(text: str | float | None) -> int:
+    """Read one quantity of a resource list as the API server stores it: rounded up to thousandths.
+
+    The rounding is that of `SetDefaults_ResourceList` in k8s.io/kubernetes/pkg/apis/core/v1. What comes from
+    the API server has it behind it; a manifest in a file has not.
+
+    Args:
+        text: As for `parse`; None, a JSON null, is zero.
+
+    Returns:
+        Nano-units, a multiple of a million.
+
+    Raises:
+        QuantityError: As `unsigned`.
+    """
+    if isinstance(text, str) and len(text) <= _CACHED_LENGTH:
+        return _cached_stored(text)
+    return 0 if text is None else _stored(text)
+
+
 def round_up(nano: int, scale: int) -> int:
     """Round a sum up to whole steps of `scale` nano-units, saturating at 2**63-1 steps."""
     return min(-(-nano // scale), MAX)
+
+
+def _stored(text: str | float) -> int:
+    return -(-unsigned(text) // MILLI) * MILLI
 
 
 def _read(text: str) -> int:
@@ -140,3 +167,4 @@ def _quoted(text: str | float) -> str:
 
 
 _cached = functools.lru_cache(maxsize=_CACHED)(_read)
+_cached_stored = functools.lru_cache(maxsize=_CACHED)(_stored)

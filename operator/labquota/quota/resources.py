@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Final
 
 from labquota.quota import quantities
-from labquota.quota.quantities import MAX, NANO, QuantityError
+from labquota.quota.quantities import MAX, MILLI, NANO, QuantityError
 
 Amounts = dict[str, int]
 """Canonical resource key to amount in base units. A key that is absent is zero."""
@@ -20,7 +20,6 @@ UNLIMITED: Final = "unlimited"
 POINTS: Final = 56
 """Points of one GPU in `gpu-equivalents`: divisible by seven compute slices and by eight memory slots."""
 
-_MILLI: Final = NANO // 1000
 _ALIASED: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
 _HUGEPAGES: Final = "hugepages-"
 _BUILT_IN: Final = frozenset(
@@ -113,7 +112,7 @@ def show(key: str, amount: int) -> str:
     """
     if amount < 0:
         return f"-{show(key, -amount)}"
-    if step(key) == _MILLI:
+    if step(key) == MILLI:
         return f"{amount}m" if amount % 1000 else str(amount // 1000)
     if key == "gpu-equivalents":
         thousandths = round(Fraction(amount * 1000, POINTS))
@@ -138,9 +137,14 @@ def add(a: Amounts, b: Amounts) -> Amounts:
     return total
 
 
+def is_built_in(key: str) -> bool:
+    """Whether a canonical key is one of labquota's own or of Kubernetes' own, and not an extended resource."""
+    return key in _BUILT_IN or _HUGEPAGES_KEY.fullmatch(key) is not None
+
+
 def step(key: str) -> int:
     """Nano-units in one base unit of `key`."""
-    return _MILLI if key in {"requests.cpu", "limits.cpu"} else NANO
+    return MILLI if key in {"requests.cpu", "limits.cpu"} else NANO
 
 
 def _divisible(key: str) -> bool:

@@ -4,12 +4,17 @@
 come on top; see `demand`. Every function gives requests and limits side by side, by resource name.
 """
 
+from collections.abc import Callable
+
 from labquota.quota import defaulting, quantities, resizes
 from labquota.quota.defaulting import NanoList
-from labquota.quota.pods import Container, Pod
+from labquota.quota.pods import Container, Pod, Resources
+
+Pair = tuple[NanoList, NanoList]
+"""Requests and limits."""
 
 
-def of(pod: Pod, *, held: bool) -> tuple[NanoList, NanoList]:
+def of(pod: Pod, *, held: bool) -> Pair:
     """Requests and limits of a pod.
 
     Args:
@@ -26,7 +31,7 @@ def of(pod: Pod, *, held: bool) -> tuple[NanoList, NanoList]:
     return full(pod, held=held) if simple is None else simple
 
 
-def plain(pod: Pod, *, held: bool) -> tuple[NanoList, NanoList] | None:
+def plain(pod: Pod, *, held: bool) -> Pair | None:
     """The short way for the pods that most pods are: app containers only, no resize under way."""
     spec = pod.spec
     if spec.init_containers or spec.overhead or spec.resources is not None:
@@ -42,46 +47,22 @@ def plain(pod: Pod, *, held: bool) -> tuple[NanoList, NanoList] | None:
     for container in spec.containers:
         own = container.resources.requests
         for name, text in own.items():
-            requests[name] = requests.get(name, 0) + quantities.unsigned(text or 0)
+            requests[name] = requests.get(name, 0) + quantities.stored(text)
         for name, text in container.resources.limits.items():
-            nano = quantities.unsigned(text or 0)
+            nano = quantities.stored(text)
             limits[name] = limits.get(name, 0) + nano
             if name not in own:
                 requests[name] = requests.get(name, 0) + nano
     return requests, limits
 
 
-def full(pod: Pod, *, held: bool) -> tuple[NanoList, NanoList]:
+def full(pod: Pod, *, held: bool) -> Pair:
     """The whole rule, for any pod."""
-    requests, limits = _containers(pod, held=held)
-    level = pod.spec.resources
-    if level is not None:
-        sums = _containers(pod, held=False) if held else (requests, limits)
-        level_requests, level_limits = defaulting.pod_level(level, *sums)
-        effective = level_requests, level_limits
-        if held:
-            dropped = resizes.infeasible(pod)
-            effective = (
-                resizes.requests(level_requests, pod.status, dropped=dropped),
-                resizes.limits(level_limits, pod.status, dropped=dropped),
-            )
-        # The names are those of the spec, even where the status speaks of more or of fewer.
-        requests.update({name: effective[0].get(name, 0) for name in level_requests})
-        limits.update({name: effective[1].get(name, 0) for name in level_limits})
-    for name, nano in defaulting.read(pod.spec.overhead).items():
-        requests[name] = requests.get(name, 0) + nano
-        if limits.get(name):
-            limits[name] += nano
-    return requests, limits
-
-
-def _containers(pod: Pod, *, held: bool) -> tuple[NanoList, NanoList]:
-    """Requests and limits over all containers, without overhead and pod-level resources."""
-    statuses = resizes.by_name(pod.status) if held else {}
     dropped = held and resizes.infeasible(pod)
+    statuses = resizes.by_name(pod.status) if held else {}
 
-    def effective(container: Container) -> tuple[NanoList, NanoList]:
-        requests, limits = defaulting.container(container.resources)
+    def effective(container: Container) -> Pair:
+        requests, limits = defaulting.stored(container.resources)
         status = statuses.get(container.name)
         if status is None:
             return requests, limits
@@ -90,33 +71,65 @@ def _containers(pod: Pod, *, held: bool) -> tuple[NanoList, NanoList]:
             resizes.limits(limits, status, dropped=dropped),
         )
 
-    total: tuple[NanoList, NanoList] = ({}, {})
-    sidecars: tuple[NanoList, NanoList] = ({}, {})
-    peak: tuple[NanoList, NanoList] = ({}, {})
+    requests, limits = _containers(pod, effective, lambda one: defaulting.stored(one.resources))
+    if pod.spec.resources is not None:
+        asked, capped = _pod_level(pod, pod.spec.resources)
+        # The names are those of the spec, even where the status speaks of more or of fewer.
+        of_requests = resizes.requests(asked, pod.status, dropped=dropped) if held else asked
+        of_limits = resizes.limits(capped, pod.status, dropped=dropped) if held else capped
+        requests.update({name: of_requests.get(name, 0) for name in asked})
+        limits.update({name: of_limits.get(name, 0) for name in capped})
+    for name, nano in defaulting.read(pod.spec.overhead).items():
+        requests[name] = requests.get(name, 0) + nano
+        if limits.get(name):
+            limits[name] += nano
+    return requests, limits
+
+
+def _pod_level(pod: Pod, resources: Resources) -> Pair:
+    def written(container: Container) -> Pair:
+        return defaulting.written(container.resources)
+
+    return defaulting.pod_level(resources, *_containers(pod, written, written))
+
+
+def _containers(pod: Pod, lasting: Callable[[Container], Pair], passing: Callable[[Container], Pair]) -> Pair:
+    """Requests and limits over all containers, without overhead and pod-level resources.
+
+    Args:
+        pod: The pod.
+        lasting: Requests and limits of an app container or a sidecar; these can be resized in place.
+        passing: Those of an ordinary init container, which cannot.
+
+    Returns:
+        The larger of all lasting ones together and any moment of the start.
+    """
+    total: Pair = ({}, {})
+    sidecars: Pair = ({}, {})
+    peak: Pair = ({}, {})
     for container in pod.spec.containers:
-        _add(total, effective(container))
+        _add(total, lasting(container))
     for container in pod.spec.init_containers:
         if container.restart_policy == "Always":
-            own = effective(container)
+            own = lasting(container)
             _add(total, own)
             _add(sidecars, own)
             _raise(peak, sidecars)
         else:
-            # An ordinary init container cannot be resized: its status does not count.
-            alone = defaulting.container(container.resources)
-            _add(alone, sidecars)
-            _raise(peak, alone)
+            moment = passing(container)
+            _add(moment, sidecars)
+            _raise(peak, moment)
     _raise(total, peak)
     return total
 
 
-def _add(total: tuple[NanoList, NanoList], more: tuple[NanoList, NanoList]) -> None:
+def _add(total: Pair, more: Pair) -> None:
     for into, lists in zip(total, more, strict=True):
         for name, nano in lists.items():
             into[name] = into.get(name, 0) + nano
 
 
-def _raise(total: tuple[NanoList, NanoList], other: tuple[NanoList, NanoList]) -> None:
+def _raise(total: Pair, other: Pair) -> None:
     for into, lists in zip(total, other, strict=True):
         for name, nano in lists.items():
             into[name] = max(into.get(name, 0), nano)
