@@ -1,23 +1,20 @@
 """The control plane as one thing: start it, add users to it, break parts of it, stop it."""
 
-import http.client
 import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from controlplane import audit, binaries, flags, folders, ports
-from controlplane.certificates import Authority, Pair, new_key
-from controlplane.client import Client
+from controlplane import audit, binaries, flags, folders, ports, ready
+from controlplane.certificates import Authority, new_key
 from controlplane.errors import ControlPlaneError
 from controlplane.nodes import gpu_node
 from controlplane.process import Process, wait_until
-from controlplane.users import User, write_kubeconfig
+from controlplane.users import User, Users, grant
 
 __all__ = ["ControlPlane"]
 
@@ -28,7 +25,7 @@ class ControlPlane:
     Args:
         apiservers: how many, on one etcd.
         nodes: how many fake GPU nodes; 0 leaves pods unscheduled and starts no kwok.
-        audit: keep an audit log of writes (`audit_events` reads it).
+        audited: keep an audit log of writes (`audit_events` reads it).
         apiserver_flags: more flags for every API server; they win over ours.
 
     Attributes:
@@ -38,13 +35,17 @@ class ControlPlane:
     """
 
     def __init__(
-        self, *, apiservers: int = 1, nodes: int = 0, audit: bool = False, apiserver_flags: Sequence[str] = ()
+        self,
+        *,
+        apiservers: int = 1,
+        nodes: int = 0,
+        audited: bool = False,
+        apiserver_flags: Sequence[str] = (),
     ) -> None:
-        self._count, self._nodes, self._audit = apiservers, nodes, audit
+        self._count, self._nodes, self._audited = apiservers, nodes, audited
         self._flags = list(apiserver_flags)
         self.processes: dict[str, Process] = {}
         self.folder = Path()
-        self._users: dict[str, User] = {}
 
     def start(self) -> Self:
         """Start everything and return when it serves: 5 to 8 s on two cores, minutes if it must be built first.
@@ -125,11 +126,10 @@ class ControlPlane:
             groups: their groups.
             role: a ClusterRole that they get in all namespaces, in force when this returns; None for no rights.
         """
-        if name not in self._users:
-            self._users[name] = self._make_user(name, tuple(groups))
-            if role is not None:
-                self._grant(self._users[name], role)
-        return self._users[name]
+        user, new = self._users.make(name, groups)
+        if new and role is not None:
+            grant(self.client, user, role)
+        return user
 
     def service_account(self, namespace: str, name: str, *, role: str | None = None) -> User:
         """A user that the API server takes for that service account; the account need not exist."""
@@ -147,7 +147,7 @@ class ControlPlane:
         )
 
     def audit_events(self) -> list[dict[str, Any]]:
-        """Every audited request so far, over all API servers (started with `audit=True`)."""
+        """Every audited request so far, over all API servers (started with `audited=True`)."""
         return audit.events(self.logs)
 
     # How it starts
@@ -157,51 +157,47 @@ class ControlPlane:
         self.authority = Authority(certificates)
         key = certificates / "service-account.key"
         new_key(key)
-        policy = audit.write_policy(self.folder / "audit-policy.json") if self._audit else None
+        policy = audit.write_policy(self.folder / "audit-policy.json") if self._audited else None
         self._files = flags.Files(self._binaries, self.authority.certificate, key, policy)
         self._serving = self.authority.server("kube-apiserver", ("kubernetes.default.svc",))
         self._ports = [ports.free() for _ in range(self._count)]
         self.servers = tuple(f"https://127.0.0.1:{port}" for port in self._ports)
-        self.admin = self._make_user("admin", ("system:masters",))
+        self._users = Users(self.folder / "users", self.authority, self.servers)
+        self.admin = self._make("admin", "system:masters")
         self.client = self.admin.client()
 
     def _start(self) -> None:
         store = ports.free()
-        self._run(
-            "etcd", flags.etcd(self._files, self.folder / "etcd", store, ports.free()), _http_ready(store)
-        )
+        argv = flags.etcd(self._files, self.folder / "etcd", store, ports.free())
+        self._run("etcd", argv, ready.over_http(store))
         self.etcd.wait_ready()
         for number, port in enumerate(self._ports):
-            log = self.logs / f"audit-{number}.log"
-            argv = flags.apiserver(
-                self._files, self.minor, f"http://127.0.0.1:{store}", port, self._serving, log
-            )
-            name = f"kube-apiserver-{number}"
-            self._run(name, [*argv, *self._flags], _https_ready(self.admin.client(number)))
-            if number == 0:
-                self.apiserver(0).wait_ready(
-                    60
-                )  # it alone fills an empty store; two at once would trip over it
+            # The first one alone fills an empty store: two at once would trip over each other.
+            self._run_apiserver(number, port, f"http://127.0.0.1:{store}")
+            self.apiserver(number).wait_ready(60)
         self._run_controllers()
-        for process in self.processes.values():
-            process.wait_ready(60)
         self.client.apply(gpu_node(f"gpu-node-{number}") for number in range(self._nodes))
         if not wait_until(self._settled, 60, every=0.1):
             raise ControlPlaneError(f"nodes or the default service account are not ready; see {self.logs}")
 
+    def _run_apiserver(self, number: int, port: int, store: str) -> None:
+        log = self.logs / f"audit-{number}.log"
+        argv = flags.apiserver(self._files, self.minor, store, port, self._serving, log)
+        serves = ready.over_https(self.admin.client(number))
+        self._run(f"kube-apiserver-{number}", [*argv, *self._flags], serves)
+
     def _run_controllers(self) -> None:
-        config, (kcm, sched) = self.admin.kubeconfig, (ports.free(), ports.free())
-        self._run(
-            "kube-controller-manager",
-            flags.controller_manager(self._files, self._component("kube-controller-manager"), kcm),
-        )
-        self._run("kube-scheduler", flags.scheduler(self._files, self._component("kube-scheduler"), sched))
+        for name, argv in (
+            ("kube-controller-manager", flags.controller_manager),
+            ("kube-scheduler", flags.scheduler),
+        ):
+            self._run(name, argv(self._files, self._make(f"system:{name}").kubeconfig, ports.free()))
         if self._nodes:
             stages = Path(__file__).with_name("kwok.yaml")
-            self._run("kwok", flags.kwok(self._files, config, stages))
+            self._run("kwok", flags.kwok(self._files, self.admin.kubeconfig, stages))
 
-    def _component(self, name: str) -> Path:
-        return self._make_user(f"system:{name}", ()).kubeconfig
+    def _make(self, name: str, *groups: str) -> User:
+        return self._users.make(name, groups)[0]
 
     def _settled(self) -> bool:
         for process in self.processes.values():
@@ -211,58 +207,6 @@ class ControlPlane:
         nodes = self.client.get("/api/v1/nodes")["items"]
         return status == 200 and not any(node["spec"].get("taints") for node in nodes)
 
-    def _run(self, name: str, argv: list[str], ready: Callable[[], bool] = lambda: True) -> None:
-        self.processes[name] = Process(name, argv, logs=self.logs, ready=ready)
+    def _run(self, name: str, argv: list[str], serves: Callable[[], bool] = lambda: True) -> None:
+        self.processes[name] = Process(name, argv, logs=self.logs, ready=serves)
         self.processes[name].start()
-
-    def _make_user(self, name: str, groups: tuple[str, ...]) -> User:
-        number = len(list((self.folder / "users").iterdir()))
-        pair: Pair = self.authority.client(f"user-{number}", name, groups)
-        kubeconfig = self.folder / "users" / f"{number}.kubeconfig"
-        write_kubeconfig(kubeconfig, name, self.servers[0], self.authority.certificate, pair)
-        return User(name, groups, self.servers, self.authority.certificate, pair, kubeconfig)
-
-    def _grant(self, user: User, role: str) -> None:
-        binding: Mapping[str, Any] = {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"generateName": "controlplane-user-"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user.name}],
-        }
-        self.client.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
-        # Every API server authorises from a cache of its own, a few milliseconds behind.
-        for number in range(self._count):
-            client = user.client(number)
-            deadline = time.monotonic() + 10
-            while not _may_list_pods(client) and time.monotonic() < deadline:
-                time.sleep(0.01)
-            client.close()
-
-
-def _may_list_pods(client: Client) -> bool:
-    return client.call("GET", "/api/v1/namespaces/default/pods?limit=1")[0] == 200
-
-
-def _http_ready(port: int) -> Callable[[], bool]:
-    def ready() -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (http.client.HTTPException, OSError):
-            return False
-        finally:
-            connection.close()
-
-    return ready
-
-
-def _https_ready(client: Client) -> Callable[[], bool]:
-    def ready() -> bool:
-        try:
-            return client.call("GET", "/readyz")[0] == 200
-        except (http.client.HTTPException, OSError):
-            return False
-
-    return ready
