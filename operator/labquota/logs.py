@@ -28,7 +28,7 @@ class _Json(JsonFormatter):
             timestamp="time",
         )
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  logging's own name
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802  logging's own name and form
         """Return the record's time."""
         return _time(record)
 
@@ -39,7 +39,7 @@ class _Text(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname:<7} {name}: {message}", style="{")
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  logging's own name
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802  logging's own name and form
         """Return the record's time."""
         return _time(record)
 

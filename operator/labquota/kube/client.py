@@ -7,7 +7,7 @@ every batch of admissions, so a call does as little as it can.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Protocol
+from typing import Protocol, Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -26,8 +26,9 @@ Params = Mapping[str, str]
 class Api(Protocol):
     """The API server, as far as labquota uses it.
 
-    Every method raises `errors.ApiError` or a subclass when the API server refuses, and `errors.Unreachable` when no
-    answer came. Paths begin with a slash and are already escaped. Time-outs are in seconds; None means the client's own.
+    Every method raises `errors.ApiError` or a subclass when the API server refuses, and `errors.Unreachable` when
+    no answer came. Paths begin with a slash and are already escaped. Time-outs are in seconds; None means the
+    client's own.
     """
 
     async def get(self, path: str, params: Params | None = None, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  the deadline covers connection and body too
@@ -48,8 +49,8 @@ class Api(Protocol):
     async def replace(self, path: str, body: bytes, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  as in get
         """Replace an object (PUT): a compare-and-swap where the body carries a resourceVersion.
 
-        When a kept-alive connection dies under the call it is sent once more. If the first had arrived after all, the second
-        ends in `errors.Conflict`, so a caller who must know reads the object afresh.
+        When a kept-alive connection dies under the call it is sent once more. If the first had arrived after all,
+        the second ends in `errors.Conflict`, so a caller who must know reads the object afresh.
         """
         ...
 
@@ -82,8 +83,8 @@ class HttpApi:
         timeout: seconds for one whole call, answer included.
         connect_timeout: seconds for a connection, TLS included.
         connections: the most connections at once; calls beyond wait within their time-out. A watch holds one.
-        keepalive: seconds an idle connection is kept. The API server drops them after 90, and a call that meets its
-            closing connection is lost, so this must be less.
+        keepalive: seconds an idle connection is kept. The API server drops them after 90, and a call that meets
+            its closing connection is lost, so this must be less.
         user_agent: how the audit log names us.
     """
 
@@ -110,8 +111,9 @@ class HttpApi:
             "User-Agent": user_agent,
         }
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
-    async def __aenter__(self) -> "HttpApi":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -119,10 +121,13 @@ class HttpApi:
 
     async def close(self) -> None:
         """Close all connections, watches included."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
-            await asyncio.sleep(0)  # the loop closes dropped sockets in its next turn, and there may be none after us
+            await asyncio.sleep(
+                0
+            )  # the loop closes dropped sockets in its next turn, and there may be none after us
 
     async def get(self, path: str, params: Params | None = None, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  as in Api
         """Read an object or a list."""
@@ -221,6 +226,8 @@ class HttpApi:
 
     def _open(self) -> aiohttp.ClientSession:
         """Make the session, late: it belongs to the loop that is running now."""
+        if self._closed:
+            raise aiohttp.ClientConnectionError("the client is closed")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._connections,

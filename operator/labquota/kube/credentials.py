@@ -1,8 +1,8 @@
 """Where the API server is, and how to prove who we are.
 
-The `kubernetes` package reads kubeconfig files (KUBECONFIG, contexts, client certificates, credential plugins, OIDC) and the
-service account of a pod; this turns what it found into a TLS context and request headers. Tokens are refreshed
-by its hook, which re-reads a service account's file and runs an expired credential plugin again.
+The `kubernetes` package reads kubeconfig files (KUBECONFIG, contexts, client certificates, credential plugins, OIDC)
+and the service account of a pod; this turns what it found into a TLS context and request headers. Tokens are
+refreshed by its hook, which re-reads a service account's file and runs an expired credential plugin again.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Credentials:
 def load(
     kubeconfig: str | None = None, context: str | None = None, *, clock: Clock | None = None
 ) -> Credentials:
-    """Find the cluster as kubectl does: a named kubeconfig, KUBECONFIG, the home folder's, else the pod's service account.
+    """Find the cluster as kubectl does: a named kubeconfig, KUBECONFIG, the home folder's, else a pod's own account.
 
     Args:
         kubeconfig: path of a kubeconfig file, or several joined as in KUBECONFIG.
@@ -145,7 +145,7 @@ class _Headers:
 
 def _tls(settings: client.Configuration) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=settings.ssl_ca_cert or None)
-    # Python 3.13 checks certificate authorities more strictly than kubectl; many clusters' own lack the key usage field.
+    # Python 3.13 is stricter with certificate authorities than kubectl; many clusters' own lack the key usage field.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not settings.verify_ssl:
         context.check_hostname = False

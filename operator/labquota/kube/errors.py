@@ -12,6 +12,8 @@ KubeError
         └── Expired       410 with reason Expired: a resource version or a continue token is too old
 """
 
+# ruff: noqa: N818  the names are the API's own reasons
+
 import msgspec
 
 
@@ -26,13 +28,13 @@ class CredentialsError(KubeError):
     """There is no way to tell where the API server is or who we are."""
 
 
-class Unreachable(KubeError):  # noqa: N818  the field's word for it
+class Unreachable(KubeError):
     """No answer came back."""
 
     may_have_happened = True
 
 
-class Lost(KubeError):  # noqa: N818  the field's word for it
+class Lost(KubeError):
     """This process is not, or no longer, the holder of the Lease."""
 
 

@@ -26,13 +26,6 @@ class Page(msgspec.Struct, gc=False):
     """None because the API server may write an empty list as null."""
 
 
-class Event(msgspec.Struct, gc=False):
-    """One line of a watch."""
-
-    type: str
-    object: msgspec.Raw
-
-
 class ObjectMeta(msgspec.Struct, gc=False):
     """What identifies a version of an object."""
 
@@ -45,10 +38,41 @@ class ObjectMeta(msgspec.Struct, gc=False):
 class Object(msgspec.Struct, gc=False):
     """Any object, down to its metadata."""
 
-    metadata: ObjectMeta
+    metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+
+
+class Event(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """One line of a watch, down to the object's metadata."""
+
+    type: str
+    object: Object
+
+
+class RawEvent(msgspec.Struct, gc=False):
+    """One line of a watch, the object untouched."""
+
+    type: str
+    object: msgspec.Raw
 
 
 page = msgspec.json.Decoder(Page).decode
-event = msgspec.json.Decoder(Event).decode
+_event = msgspec.json.Decoder(Event).decode
+_raw_event = msgspec.json.Decoder(RawEvent).decode
 meta = msgspec.json.Decoder(Object).decode
 status = msgspec.json.Decoder(Status).decode
+
+
+def parse(line: bytes) -> tuple[str, ObjectMeta, msgspec.Raw]:
+    """Take one line of a watch apart: its type, the object's metadata, and the whole object's bytes.
+
+    The API server writes `{"type":"ADDED","object":{...}}` and nothing else, so the object is cut out by its position
+    once the line has proven to be such; as a raw field it would be read a second time, a quarter of the event's cost.
+
+    Raises:
+        msgspec.DecodeError: the line is no event.
+    """
+    found = _event(line)
+    begin = f'{{"type":"{found.type}","object":'.encode()
+    if line.startswith(begin) and line.endswith(b"}"):
+        return found.type, found.object.metadata, msgspec.Raw(line[len(begin) : -1])
+    return found.type, found.object.metadata, _raw_event(line).object

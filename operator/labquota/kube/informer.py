@@ -4,14 +4,16 @@
       ▲                                                                  │
       └──────────── 410 Gone: the history in between is no longer kept ──┘
 
-Promises: once `synced` the sink has seen every object. After a gap it sees every change in between, or the whole set anew
-(`replaced`, which it compares with what it has: deletions missed in a gap show in no other way). Versions go back only by
-`replaced`. A list is one consistent snapshot. Nothing that one object contains, no silent connection and no error of
-the API server stops it; only cancelling `run` does. It holds the loop for a few milliseconds at most, if the sink does.
+Promises: once `synced` the sink has seen every object. After a gap it sees every change in between, or the whole set
+anew (`replaced`, which it compares with what it has: deletions missed in a gap show in no other way). Versions go back
+only by `replaced`. A list is one consistent snapshot. Nothing that one object contains, no silent connection and no
+error of the API server stops it; only cancelling `run` does. It holds the loop for a few milliseconds at most, as long
+as the sink does not.
 """
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -31,8 +33,10 @@ log = logging.getLogger(__name__)
 Kind = Literal["ADDED", "MODIFIED", "DELETED"]
 T = TypeVar("T")
 
+_KINDS: dict[str, Kind] = {"ADDED": "ADDED", "MODIFIED": "MODIFIED", "DELETED": "DELETED"}
+
 STEADY_SECONDS = 2.0
-"""A stream that lived this long was not refused at once; its end is no reason to slow down."""
+"""A stream that was up to date for this long was not refused at once; its end is no reason to slow down."""
 
 WATCH_SECONDS = 300.0
 """Shortest `timeoutSeconds` of a watch, up to twice as long: ends spread out, and load moves to a new API server."""
@@ -71,7 +75,7 @@ class Informer(Generic[T]):
         clock: tells the age of the last sign of life.
         rng: jitter.
         page: the most objects in one page of a list.
-        watch_list: take the first set from the watch itself where the API server can (WatchList), which spares it whole lists.
+        watch_list: take whole sets from the watch itself where the API server can (WatchList): it need not build them.
         params: selectors (`labelSelector`, `fieldSelector`).
         silence: seconds after which a silent watch is given up.
 
@@ -116,6 +120,7 @@ class Informer(Generic[T]):
         self._hurry_next = False
         self._initial: dict[tuple[str, str], T] | None = None
         self._productive = False
+        self._current_since = math.inf
 
     @property
     def decode_failures(self) -> int:
@@ -125,7 +130,8 @@ class Informer(Generic[T]):
     def hurry(self) -> None:
         """Ask that `view` moves on within about three seconds although nothing changes, not within a minute."""
         # A stream in a hurry is left to end by itself: asking again and again must not keep its bookmark from coming.
-        if not self._hurry_next and not self._dog.hurried:
+        # Nor is a first set interrupted, which may take longer than a stream in a hurry lasts.
+        if not self._hurry_next and not self._dog.hurried and not self._stale:
             self._dog.interrupt()
         self._hurry_next = True
 
@@ -137,15 +143,16 @@ class Informer(Generic[T]):
     async def run(self) -> None:
         """Keep the view until cancelled."""
         while True:
-            began = self._clock.monotonic()
+            self._current_since = math.inf
             self._productive = False
+            self._dog.interrupted = False
             error: errors.KubeError | None = None
             try:
                 await self._follow()
             except errors.KubeError as caught:
                 error = caught
                 self._judge(caught)
-            steady = self._clock.monotonic() - began >= STEADY_SECONDS
+            steady = self._clock.monotonic() - self._current_since >= STEADY_SECONDS
             if steady or self._productive:
                 self._backoff.reset()
             if self._dog.interrupted or (steady and error is None):
@@ -164,7 +171,8 @@ class Informer(Generic[T]):
             except BaseException:
                 self._stale = True
                 raise
-        hurried, self._hurry_next = self._hurry_next, False
+        hurried = self._hurry_next and not self._stale
+        self._hurry_next = self._hurry_next and not hurried
         seconds = HURRY_SECONDS if hurried else round(WATCH_SECONDS * (1 + self._rng.random()))
         params = {**self._params, "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
         if self._stale:
@@ -172,6 +180,7 @@ class Informer(Generic[T]):
             params |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
         else:
             params["resourceVersion"] = self.view
+            self._current_since = self._clock.monotonic()
         self._initial = {} if self._stale else None
         async with self._dog.watching(hurried=hurried):
             await self._read(params)
@@ -182,23 +191,23 @@ class Informer(Generic[T]):
             async for line in lines:
                 self._alive()
                 self._take(line)
-                await self._breather.breathe()
+                if self._breather.due():
+                    await self._breather.breathe()
 
     def _take(self, line: bytes) -> None:
         """Take one line of the stream."""
         try:
-            event = events.event(line)
-            if event.type == "ERROR":
-                raise errors.of_status(events.status(event.object))
-            meta = events.meta(event.object).metadata
+            kind, meta, raw = events.parse(line)
+            if kind == "ERROR":
+                raise errors.of_status(events.status(raw))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise errors.Unreachable(
                 f"the watch of {self._path} sent a line that is no event: {error}"
             ) from error
-        if event.type == "BOOKMARK":
+        if kind == "BOOKMARK":
             self._bookmark(meta)
-        elif event.type in ("ADDED", "MODIFIED", "DELETED"):
-            self._change(event.type, meta, event.object)  # type: ignore[arg-type]  # the line above narrows it
+        elif kind in _KINDS:
+            self._change(_KINDS[kind], meta, raw)
 
     def _bookmark(self, meta: events.ObjectMeta) -> None:
         if self._initial is None:
@@ -208,6 +217,7 @@ class Informer(Generic[T]):
             self._productive = True
         elif (meta.annotations or {}).get(events.INITIAL_END) == "true":
             self._stale = False
+            self._current_since = self._clock.monotonic()
             found, self._initial = list(self._initial.values()), None
             self._replace(found, meta.resource_version)
 

@@ -1,9 +1,10 @@
 """One active operator at a time, by a coordination.k8s.io/v1 Lease.
 
-Nobody trusts anybody's wall clock: a candidate takes over when it has watched the record stand still for the Lease's duration by its own
-monotonic clock, or at once when the holder has emptied it. All writes compare and swap. `leaseTransitions` is the epoch: every
-acquisition makes it larger, also one by the same process, so that whatever carries an epoch can tell an earlier holder's
-work from a later one's. The holder gives up (`Lost`) well before anybody else may take over.
+Nobody trusts anybody's wall clock: a candidate takes over when it has watched the record stand still for the Lease's
+duration by its own monotonic clock, or at once when the holder has emptied it. All writes compare and swap.
+`leaseTransitions` is the epoch: every acquisition makes it larger, also one by the same process, so that whatever
+carries an epoch tells an earlier holder's work from a later one's. The holder gives up (`Lost`) well before anybody
+else may take over.
 """
 
 import asyncio
@@ -33,8 +34,8 @@ class Times:
 
     Attributes:
         duration: how long a record must stand still before somebody else takes over. Whole seconds.
-        renew_deadline: how long after the last renewal the holder counts itself as the holder. Less than `duration`, so that
-            it stops before another one starts.
+        renew_deadline: how long after the last renewal the holder counts itself as the holder. Less than `duration`,
+            so that it stops before another one starts.
         poll: how often a candidate looks; also how soon a released Lease is taken.
     """
 
@@ -105,7 +106,7 @@ class Lease:
         """Wait until we are the holder.
 
         Args:
-            minimum_epoch: make the epoch at least this; the record of a Lease that somebody deleted would begin at 1 again.
+            minimum_epoch: make the epoch at least this; a Lease that somebody has deleted would begin at 1 again.
             annotations: to be set on the record with the acquisition; others stay as they are.
 
         Returns:
@@ -164,7 +165,7 @@ class Lease:
             await asyncio.sleep(wait)
 
     async def release(self) -> None:
-        """Empty the record, so that another candidate takes over at once. Never raises: whoever leaves cannot do more."""
+        """Empty the record, so that another candidate takes over at once. Never raises: who leaves can do no more."""
         if not self.resource_version:
             return
         try:

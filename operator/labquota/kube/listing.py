@@ -45,12 +45,15 @@ class Breather:
         self._count = 0
         self._since = self._clock.monotonic()
 
-    async def breathe(self) -> None:
-        """Give the loop a turn, if one is due."""
+    def due(self) -> bool:
+        """Count one item, and tell whether the loop should have a turn."""
         self._count += 1
-        if self._count >= self._items or self._clock.monotonic() - self._since >= self._seconds:
-            await asyncio.sleep(0)
-            self.begin()
+        return self._count >= self._items or self._clock.monotonic() - self._since >= self._seconds
+
+    async def breathe(self) -> None:
+        """Give the loop a turn."""
+        await asyncio.sleep(0)
+        self.begin()
 
 
 class Decoder(Generic[T]):
@@ -118,8 +121,8 @@ class Listing(Generic[T]):
             alive: called for each page that arrives.
 
         Raises:
-            errors.Gone: the snapshot expired while it was read. The API server then offers a token that goes on with a newer state;
-                such a list never existed, so it is not taken, and the caller begins anew.
+            errors.Gone: the snapshot expired while it was read. The API server then offers a token that goes on with a
+                newer state; such a list never existed, so it is not taken, and the caller begins anew.
             errors.KubeError: the list could not be read.
         """
         found: list[T] = []
@@ -137,7 +140,8 @@ class Listing(Generic[T]):
                 item = self._decode(raw)
                 if item is not None:
                     found.append(item)
-                await self._breather.breathe()
+                if self._breather.due():
+                    await self._breather.breathe()
             more = page.metadata.more
             if not more:
                 return found, version
