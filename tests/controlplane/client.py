@@ -130,6 +130,9 @@ class Client:
             self._connection.close()
             self._connection = None
 
+    def __del__(self) -> None:
+        self._close()  # clients are made in passing; none should leave a socket behind
+
     def close(self) -> None:
         """Drop the connection; the next call opens a new one."""
         with self._lock:

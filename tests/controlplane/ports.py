@@ -10,14 +10,13 @@ import random
 import socket
 import tempfile
 from pathlib import Path
-from typing import IO
 
 from controlplane.errors import ControlPlaneError
 
 __all__ = ["free"]
 
 _RANGE = range(10_000, 30_000)
-_held: dict[int, IO[bytes]] = {}
+_held: dict[int, int] = {}
 
 
 def free() -> int:
@@ -37,13 +36,13 @@ def free() -> int:
 def _reserve(path: Path, port: int) -> bool:
     if port in _held:
         return False
-    held = path.open("wb")  # kept open: the lock ends with the process, however it ends
+    held = os.open(path, os.O_CREAT | os.O_RDWR)  # kept open: the lock ends with the process, however it ends
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
     except OSError:
-        held.close()
+        os.close(held)
         return False
     _held[port] = held
     return True

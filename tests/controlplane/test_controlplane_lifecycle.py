@@ -1,6 +1,7 @@
 """Starting and stopping: what was started is gone afterwards, whatever happened in between."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,12 +89,13 @@ def test_two_at_once_do_not_see_each_other() -> None:
 def test_a_failed_start_says_which_program_and_keeps_its_log(capsys: pytest.CaptureFixture[str]) -> None:
     plane = ControlPlane(apiserver_flags=["--no-such-flag"])
     with pytest.raises(
-        ControlPlaneError, match=r"kube-apiserver-0 ended with code 1; its log is .*no-such-flag"
+        ControlPlaneError, match=r"(?s)kube-apiserver-0 ended with code 1; its log is .*no-such-flag"
     ):
         plane.start()
     kept = Path(capsys.readouterr().err.strip().rpartition(" ")[2])
     assert "no-such-flag" in (kept / "kube-apiserver-0.log").read_text()
     assert processes_with(str(kept.parent)) == []
+    shutil.rmtree(kept.parent)
 
 
 def test_a_process_outlives_the_thread_that_restarted_it(tmp_path: Path) -> None:
