@@ -146,6 +146,12 @@ class LabelSelector(Shape, frozen=True, kw_only=True):
         ),
     ] = {}
     match_expressions: Annotated[
-        tuple[LabelSelectorRequirement, ...],
+        tuple[
+            Annotated[
+                LabelSelectorRequirement,
+                about("One requirement on one label.", x_kubernetes_validations=rules.REQUIREMENT),
+            ],
+            ...,
+        ],
         about("Further requirements, all of which must hold.", maxItems=64, x_kubernetes_list_type="atomic"),
     ] = ()

@@ -33,7 +33,8 @@ _LABEL_KEY: Final = rf"^({_LABEL}(\.{_LABEL})*/)?{_NAME}$"
 _KNOWN: Final = (
     f"k in [{', '.join(repr(key) for key in _PLAIN_KEYS)}]\n"
     f"|| k.matches(r'{_HUGEPAGES}')\n"
-    f"|| (k.matches(r'{_EXTENDED}') && k.indexOf('/') <= 244 && !k.contains('kubernetes.io/'))"
+    f"|| (k.matches(r'{_EXTENDED}') && k.indexOf('/') <= 244 && !k.contains('kubernetes.io/')\n"
+    "  && !['limits.', 'requests.limits.', 'requests.requests.'].exists(p, k.startsWith(p)))"
 )
 _WHOLE_KEY: Final = "(k in ['gpu', 'pods'] || k.contains('/'))"
 _FRACTIONAL: Final = (

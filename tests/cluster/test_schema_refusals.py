@@ -1,0 +1,276 @@
+"""Every way to write labquota's resources wrong is refused by the API server, with the field's path and a remedy."""
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+
+from cluster.schema_objects import Object, Resources, group, ledger, override, path, usage
+from controlplane import ControlPlane
+
+
+class Wrong(NamedTuple):
+    """An object, the path that the refusal must name, and a part of its line."""
+
+    name: str
+    body: Object
+    path: str
+    says: str
+
+
+def amount(key: str, value: Any) -> Object:
+    return group(aggregate={key: value})
+
+
+def subject(kind: str, name: str, **more: str) -> Object:
+    return group(subjects=[{"kind": kind, "name": name, **more}])
+
+
+def expression(operator: str, **more: Any) -> Object:
+    return group(namespaceSelector={"matchExpressions": [{"key": "team", "operator": operator, **more}]})
+
+
+def without(body: Object, field: str) -> Object:
+    return {**body, "spec": {name: value for name, value in body["spec"].items() if name != field}}
+
+
+ALICE = {"kind": "User", "name": "alice"}
+QUANTITY, NEGATIVE = (
+    'is not a quantity: write a number such as 3, 500m or 80Gi, or "unlimited"',
+    "write 0 for none",
+)
+UNKNOWN, WHOLE = (
+    "use gpu, gpu-equivalents, gpu-memory, pods, cpu",
+    "is counted in whole units: write a whole number",
+)
+TWICE, FRACTION = "is set twice", "takes no fraction: only gpu-equivalents does, as in 4/7"
+TYPE, TIME = "must be of type", "spec.expiresAt in body should match"
+
+WRONG = [
+    # Amounts
+    Wrong("a negative number", amount("cpu", -1), "spec.aggregate[cpu]", NEGATIVE),
+    Wrong("a negative quantity", amount("memory", "-5Gi"), "spec.aggregate[memory]", NEGATIVE),
+    Wrong("a negative limit of one pod", group(perPod={"gpu": -2}), "spec.perPod[gpu]", NEGATIVE),
+    Wrong(
+        "a negative limit in an override", override(aggregate={"gpu": -1}), "spec.aggregate[gpu]", NEGATIVE
+    ),
+    Wrong("a word for a quantity", amount("cpu", "many"), "spec.aggregate[cpu]", QUANTITY),
+    Wrong("a misspelt unlimited", amount("cpu", "Unlimited"), "spec.aggregate[cpu]", QUANTITY),
+    Wrong("a misspelt suffix", amount("memory", "80GiB"), "spec.aggregate[memory]", QUANTITY),
+    Wrong("an empty quantity", amount("gpu", ""), "spec.aggregate[gpu]", QUANTITY),
+    Wrong("a quantity with a blank", amount("memory", "80 Gi"), "spec.aggregate[memory]", QUANTITY),
+    Wrong("digits of another script", amount("gpu", "\uff13"), "spec.aggregate[gpu]", QUANTITY),
+    Wrong("a huge exponent", amount("cpu", "1e999999999"), "spec.aggregate[cpu]", QUANTITY),
+    Wrong(
+        "a division by zero", amount("gpu-equivalents", "4/0"), "spec.aggregate[gpu-equivalents]", QUANTITY
+    ),
+    Wrong(
+        "an endless quantity", amount("cpu", "1" * 41), "spec.aggregate.cpu", "may not be more than 40 bytes"
+    ),
+    Wrong("a decimal without quotes", amount("cpu", 0.5), "spec.aggregate.cpu", TYPE),
+    Wrong("yes for an amount", amount("gpu", True), "spec.aggregate.gpu", TYPE),
+    Wrong("a list of amounts", group(aggregate=["gpu"]), "spec.aggregate", TYPE),
+    Wrong("half a GPU", amount("gpu", "0.5"), "spec.aggregate", f'["gpu"] {WHOLE}'),
+    Wrong("half a pod", amount("pods", "500m"), "spec.aggregate", f'["pods"] {WHOLE}'),
+    Wrong("half a device", amount("a.io/fpga", "1.5"), "spec.aggregate", f'["a.io/fpga"] {WHOLE}'),
+    Wrong("a fraction of a core", amount("cpu", "4/7"), "spec.aggregate", f'["cpu"] {FRACTION}'),
+    Wrong("a fraction of a GPU unit", group(perPod={"gpu": "4/7"}), "spec.perPod", f'["gpu"] {FRACTION}'),
+    # Keys
+    Wrong("an unknown key", amount("gpus", 1), "spec.aggregate", f'unknown resource ["gpus"]: {UNKNOWN}'),
+    Wrong("an unknown key of one pod", group(perPod={"core": 1}), "spec.perPod", '["core"]'),
+    Wrong("an unknown key in an override", override(perPod={"core": 1}), "spec.perPod", '["core"]'),
+    Wrong("a key in capitals", amount("GPU", 1), "spec.aggregate", '["GPU"]'),
+    Wrong("a key of Kubernetes' own domain", amount("kubernetes.io/x", 1), "spec.aggregate", UNKNOWN),
+    Wrong("a limit on requests.gpu", amount("requests.gpu", 1), "spec.aggregate", UNKNOWN),
+    Wrong("limits. of a device", amount("limits.nvidia.com/gpu", 1), "spec.aggregate", UNKNOWN),
+    Wrong("limits. of huge pages", amount("limits.hugepages-2Mi", 1), "spec.aggregate", UNKNOWN),
+    Wrong("huge pages without a size", amount("hugepages-", 1), "spec.aggregate", UNKNOWN),
+    Wrong("a device without a domain", amount("/gpu", 1), "spec.aggregate", UNKNOWN),
+    Wrong("a device with a blank", amount("nvidia.com/mig 1g", 1), "spec.aggregate", UNKNOWN),
+    Wrong("a device with an endless name", amount(f"a.io/{'x' * 64}", 1), "spec.aggregate", UNKNOWN),
+    Wrong("cpu twice", group(aggregate={"cpu": 1, "requests.cpu": 2}), "spec.aggregate", f'["cpu"] {TWICE}'),
+    Wrong("a device twice", group(perPod={"a.io/x": 1, "requests.a.io/x": 1}), "spec.perPod", TWICE),
+    Wrong(
+        "too many keys", group(aggregate={f"a.io/x{n}": 1 for n in range(65)}), "spec.aggregate", "at most 64"
+    ),
+    # Words
+    Wrong(
+        "a misspelt enforcement",
+        group(enforcement="Enforced"),
+        "spec.enforcement",
+        '"Enforce", "Off", "Warn"',
+    ),
+    Wrong("a misspelt whenUnset", group(whenUnset="refuse"), "spec.whenUnset", '"Ignore", "Refuse"'),
+    Wrong("a misspelt onError", group(onError="Fail"), "spec.onError", '"Allow", "Deny"'),
+    Wrong(
+        "an unknown owner kind", group(defaultFor=["Group"]), "spec.defaultFor[0]", '"ServiceAccount", "User"'
+    ),
+    Wrong(
+        "the same owner kind twice",
+        group(defaultFor=["User", "User"]),
+        "spec.defaultFor[1]",
+        "Duplicate value",
+    ),
+    Wrong("an unknown field", group(agregate={"gpu": 1}), 'unknown field "spec.agregate"', "strict decoding"),
+    Wrong(
+        "an unknown field of an override",
+        override(until="x"),
+        'unknown field "spec.until"',
+        "strict decoding",
+    ),
+    Wrong("a word for yes", group(allowWholeGPU="no"), "spec.allowWholeGPU", TYPE),
+    Wrong("no spec", {**group(), "spec": None}, "spec", "Required value"),
+    # Who
+    Wrong("the same subject twice", group(subjects=[ALICE, ALICE]), "spec.subjects[1]", "Duplicate value"),
+    Wrong(
+        "a misspelt subject kind", subject("user", "a"), "spec.subjects[0].kind", '"Group", "ServiceAccount"'
+    ),
+    Wrong(
+        "a subject without a name",
+        group(subjects=[{"kind": "User"}]),
+        "spec.subjects[0].name",
+        "Required value",
+    ),
+    Wrong(
+        "a subject with an empty name", subject("User", ""), "spec.subjects[0].name", "at least 1 chars long"
+    ),
+    Wrong(
+        "an endless subject",
+        subject("User", "x" * 513),
+        "spec.subjects[0].name",
+        "not be more than 512 bytes",
+    ),
+    Wrong(
+        "a service account without its namespace",
+        subject("ServiceAccount", "runner"),
+        "spec.subjects[0].namespace",
+        "a subject of kind ServiceAccount needs its namespace",
+    ),
+    Wrong(
+        "a user in a namespace",
+        subject("User", "a", namespace="b"),
+        "spec.subjects[0].namespace",
+        "remove it",
+    ),
+    Wrong(
+        "a group in a namespace",
+        subject("Group", "a", namespace="b"),
+        "spec.subjects[0].namespace",
+        "remove it",
+    ),
+    Wrong(
+        "a service account as a user",
+        subject("User", "system:serviceaccount:ci:runner"),
+        "spec.subjects[0].name",
+        "write kind ServiceAccount with its namespace and name",
+    ),
+    Wrong(
+        "a subject of RBAC's API group",
+        subject("User", "a", apiGroup="x"),
+        "spec.subjects[0].apiGroup",
+        "strict",
+    ),
+    Wrong("too high a priority", group(priority=1_000_001), "spec.priority", "less than or equal to 1000000"),
+    Wrong(
+        "too low a priority", group(priority=-1_000_001), "spec.priority", "greater than or equal to -1000000"
+    ),
+    Wrong("a word for a priority", group(priority="high"), "spec.priority", TYPE),
+    Wrong(
+        "an unknown operator",
+        expression("Is", values=["a"]),
+        "spec.namespaceSelector.matchExpressions[0].operator",
+        '"DoesNotExist", "Exists", "In", "NotIn"',
+    ),
+    *(
+        Wrong(
+            f"{operator} with {len(more)} lists of values",
+            expression(operator, **more),
+            "spec.namespaceSelector.matchExpressions[0].values",
+            "In and NotIn need at least one value; Exists and DoesNotExist take none",
+        )
+        for operator, more in [("In", {}), ("NotIn", {}), ("Exists", {"values": ["a"]})]
+    ),
+    Wrong(
+        "a label key that none can be",
+        group(namespaceSelector={"matchLabels": {"my team": "a"}}),
+        "spec.namespaceSelector.matchLabels",
+        '["my team"] is not a label key',
+    ),
+    Wrong(
+        "a label value that none can be",
+        group(namespaceSelector={"matchLabels": {"team": "a b"}}),
+        "spec.namespaceSelector.matchLabels[team]",
+        "is not a label value",
+    ),
+    # Overrides
+    Wrong("an override of nobody", without(override(), "owner"), "spec.owner", "Required value"),
+    Wrong("an override of an empty owner", override(owner=""), "spec.owner", "at least 1 chars long"),
+    Wrong(
+        "an override of an endless owner",
+        override(owner="x" * 1025),
+        "spec.owner",
+        "may not be more than 1024",
+    ),
+    *(
+        Wrong(
+            f"an end at {end}",
+            override(notBefore="2026-03-02T08:00:00Z", expiresAt=end),
+            "spec.expiresAt",
+            "must be after notBefore",
+        )
+        for end in ("2026-03-01T08:00:00Z", "2026-03-02T08:00:00Z", "2026-03-02T09:00:00+02:00")
+    ),
+    Wrong("a day for a time", override(expiresAt="2026-03-01"), "spec.expiresAt", TIME),
+    Wrong("a time without a zone", override(expiresAt="2026-03-01T08:00:00"), "spec.expiresAt", TIME),
+    Wrong("a year that no clock shows", override(expiresAt="0000-01-01T00:00:00Z"), "spec.expiresAt", TIME),
+    Wrong(
+        "a day that there is not", override(expiresAt="2026-02-30T08:00:00Z"), "spec.expiresAt", "date-time"
+    ),
+    Wrong(
+        "an hour that there is not", override(expiresAt="2026-02-03T25:00:00Z"), "spec.expiresAt", "date-time"
+    ),
+    Wrong("too long a reason", override(reason="x" * 1025), "spec.reason", "may not be more than 1024 bytes"),
+    Wrong(
+        "too long an approval",
+        override(approvedBy="x" * 257),
+        "spec.approvedBy",
+        "not be more than 256 bytes",
+    ),
+    Wrong("a word for suspended", override(suspended="yes"), "spec.suspended", TYPE),
+    # What only labquota writes
+    Wrong("a budget of nobody", without(usage(), "owner"), "spec.owner", "Required value"),
+    Wrong("a ledger of nobody", ledger(ledger="1"), "owner", "Required value"),
+    Wrong("a ledger without its string", ledger(owner="user:a"), "ledger", "Required value"),
+    Wrong("a ledger of another form", ledger(owner="user:a", ledger=["1"]), "ledger", TYPE),
+]
+
+
+@pytest.fixture(scope="module")
+def resources(control_plane: ControlPlane) -> Resources:
+    return Resources(control_plane)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=[wrong.name for wrong in WRONG])
+def test_what_is_written_wrong_is_refused_with_its_path(resources: Resources, wrong: Wrong) -> None:
+    status, answer = resources.dry_run(wrong.body)
+    assert status in (400, 422), f"accepted: {answer}"
+    assert wrong.path in answer["message"]
+    assert wrong.says in answer["message"]
+    if status == 422:
+        assert wrong.path in [cause.get("field") for cause in answer["details"]["causes"]]
+
+
+def test_every_unknown_key_is_named(resources: Resources) -> None:
+    _, answer = resources.dry_run(group(aggregate={"gpus": 1, "cores": 2, "cpu": 3}))
+    named = answer["message"].partition("unknown resource ")[2].partition(": use")[0]
+    assert sorted(json.loads(named)) == ["cores", "gpus"]
+
+
+def test_a_budget_never_changes_hands(resources: Resources) -> None:
+    stored = resources.create(usage())
+    stored["spec"]["owner"] = "user:bob"
+    status, answer = resources.client.call("PUT", path(stored), stored)
+    resources.delete(stored)
+    assert status == 422
+    assert "spec.owner" in answer["message"]
+    assert "cannot be changed: an OwnerUsage belongs to one owner for good" in answer["message"]
