@@ -1,0 +1,55 @@
+"""The list of commands. Each is imported when it is asked for: the webhook needs nothing of the command line's."""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+import click
+
+_COMMANDS: Final = {
+    # name: (module, one line for --help); the module holds a click command named `command`
+    "import": ("labquota.cli.import_", "Turn the older limiter's configuration into labquota objects."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose help needs none of its commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """The commands' names, in the order in which they are listed above."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._lines()))
+
+    def _lines(self) -> Iterator[tuple[str, str]]:
+        for name, (_, text) in _COMMANDS.items():
+            yield name, text
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+def cli() -> None:
+    """Fair, exact, per-person resource limits for shared GPU clusters on Kubernetes.
+
+    Every command has a --help of its own, with examples and its exit codes.
+    """
+
+
+def main() -> None:
+    """Run the command line; under kubectl its usage lines say so."""
+    called = os.path.basename(sys.argv[0])  # noqa: PTH119  # a name, not a file
+    name = "kubectl labquota" if called.startswith("kubectl-") else "labquota"
+    cli(prog_name=name, complete_var="_LABQUOTA_COMPLETE")
