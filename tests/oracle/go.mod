@@ -3,6 +3,8 @@ module labquota.dev/tests/oracle
 
 go 1.26.0
 
+tool labquota.dev/tests/oracle
+
 require (
 	k8s.io/api v0.36.3
 	k8s.io/apimachinery v0.36.3

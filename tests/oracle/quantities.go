@@ -15,7 +15,7 @@ type number struct {
 	Milli     int64  `json:"milli"`
 }
 
-// enough bounds the exponent of numbers written out: past it there is only "huge" or "tiny".
+// enough bounds the digits of numbers written out: past it there is only "huge" or "tiny".
 const enough = 400
 
 func quantity(text string) any {
@@ -40,7 +40,7 @@ func nano(q resource.Quantity) string {
 	unscaled := decimal.UnscaledBig()
 	power := new(big.Int)
 	switch {
-	case exponent > enough:
+	case exponent+int64(len(unscaled.String())) > enough:
 		return map[int]string{1: "huge", -1: "-huge"}[unscaled.Sign()]
 	case exponent >= 0:
 		power.Exp(big.NewInt(10), big.NewInt(exponent), nil)

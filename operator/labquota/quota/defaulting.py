@@ -55,14 +55,13 @@ def pod_level(resources: Resources, requests: NanoList, limits: NanoList) -> tup
     return _supported(asked), _supported(capped)
 
 
-def supported(name: str) -> bool:
-    """Whether a resource can be set for a pod as a whole."""
-    return name in {"cpu", "memory"} or name.startswith("hugepages-")
-
-
 def _exact(written: ResourceList) -> NanoList:
     return {name: 0 if text is None else quantities.unsigned(text) for name, text in written.items()}
 
 
 def _supported(amounts: NanoList) -> NanoList:
-    return {name: -(-nano // MILLI) * MILLI for name, nano in amounts.items() if supported(name)}
+    return {
+        name: -(-nano // MILLI) * MILLI
+        for name, nano in amounts.items()
+        if name in {"cpu", "memory"} or name.startswith("hugepages-")
+    }

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterable
 from typing import Final
 
-from labquota.quota import defaulting, gpus, quantities, sums
+from labquota.quota import gpus, quantities, sums
 from labquota.quota.defaulting import NanoList
 from labquota.quota.pods import Pod, Resources
 from labquota.quota.quantities import NANO, QuantityError
@@ -75,9 +75,11 @@ def unset(pod: Pod, keys: Iterable[str]) -> dict[str, list[str]]:
     Returns:
         For each such key the names of the containers, init containers too, in the pod's order. An explicit
         zero is set. A pod that sets any pod-level resource is free, as with ResourceQuota.
+
+    Raises:
+        QuantityError: As `asked`.
     """
-    level = pod.spec.resources
-    if level is not None and any(map(defaulting.supported, (*level.requests, *level.limits))):
+    if any(sums.pod_level(pod)):
         return {}
     missing: dict[str, list[str]] = {}
     for key in keys:

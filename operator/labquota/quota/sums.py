@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from labquota.quota import defaulting, quantities, resizes
 from labquota.quota.defaulting import NanoList
-from labquota.quota.pods import Container, Pod, Resources
+from labquota.quota.pods import Container, Pod
 
 Pair = tuple[NanoList, NanoList]
 """Requests and limits."""
@@ -73,7 +73,7 @@ def full(pod: Pod, *, held: bool) -> Pair:
 
     requests, limits = _containers(pod, effective, lambda one: defaulting.stored(one.resources))
     if pod.spec.resources is not None:
-        asked, capped = _pod_level(pod, pod.spec.resources)
+        asked, capped = pod_level(pod)
         # The names are those of the spec, even where the status speaks of more or of fewer.
         of_requests = resizes.requests(asked, pod.status, dropped=dropped) if held else asked
         of_limits = resizes.limits(capped, pod.status, dropped=dropped) if held else capped
@@ -86,11 +86,15 @@ def full(pod: Pod, *, held: bool) -> Pair:
     return requests, limits
 
 
-def _pod_level(pod: Pod, resources: Resources) -> Pair:
+def pod_level(pod: Pod) -> Pair:
+    """Pod-level requests and limits as asked, with the API server's defaults; both empty for most pods."""
+    if pod.spec.resources is None:
+        return {}, {}
+
     def written(container: Container) -> Pair:
         return defaulting.written(container.resources)
 
-    return defaulting.pod_level(resources, *_containers(pod, written, written))
+    return defaulting.pod_level(pod.spec.resources, *_containers(pod, written, written))
 
 
 def _containers(pod: Pod, lasting: Callable[[Container], Pair], passing: Callable[[Container], Pair]) -> Pair:
