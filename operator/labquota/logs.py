@@ -22,10 +22,9 @@ class _Json(JsonFormatter):
 
     def __init__(self) -> None:
         super().__init__(
-            "{levelname}{name}{message}",
+            "{asctime}{levelname}{name}{message}",
             style="{",
-            rename_fields={"levelname": "level", "name": "logger", "exc_info": "error"},
-            timestamp="time",
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "error"},
         )
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802  logging's own name and form
