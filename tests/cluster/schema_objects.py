@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import yaml
@@ -13,6 +13,15 @@ from labquota.api import API_VERSION, generate
 ROOT = f"/apis/{API_VERSION}"
 
 Object = dict[str, Any]
+
+
+class Wrong(NamedTuple):
+    """An object that the API server must refuse, the path that it must name, and a part of its line."""
+
+    name: str
+    body: Object
+    path: str
+    says: str
 
 
 def group(name: str = "schema-group", **spec: Any) -> Object:
@@ -55,6 +64,15 @@ class Resources:
     def dry_run(self, body: Mapping[str, Any]) -> tuple[int, Object]:
         """What the API server would answer to a create, strict about unknown fields as kubectl is."""
         return self.client.call("POST", f"{_collection(body)}?dryRun=All&fieldValidation=Strict", body)
+
+    def refuses(self, wrong: Wrong) -> None:
+        """Assert that it does, and that path and remedy are in the line and the path in the causes."""
+        status, answer = self.dry_run(wrong.body)
+        assert status in (400, 422), f"accepted: {answer}"
+        assert wrong.path in answer["message"]
+        assert wrong.says in answer["message"]
+        if status == 422:
+            assert wrong.path in [cause.get("field") for cause in answer["details"]["causes"]]
 
     def create(self, body: Mapping[str, Any]) -> Object:
         """Create it for good, in the place of one of the same name."""

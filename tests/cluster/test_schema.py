@@ -53,6 +53,8 @@ READY = api.Condition(
     observed_generation=1,
 )
 
+LONG = ".".join(["x" * 60] * 4)
+
 GOOD: dict[str, Object] = {
     "the student group": STUDENT,
     "a group without limits": group(),
@@ -70,7 +72,11 @@ GOOD: dict[str, Object] = {
             ]
         }
     ),
-    "as many keys as there may be": group(aggregate={f"example.com/x{n}": n for n in range(64)}),
+    "as much as a group can hold": group(
+        aggregate={f"{LONG}/x{n}": "9" * 18 for n in range(64)},
+        perPod={f"{LONG}/x{n}": "9" * 18 for n in range(64)},
+        subjects=[{"kind": "User", "name": f"{n:0512}"} for n in range(1000)],
+    ),
     "an override": override(
         aggregate={"gpu": "unlimited"},
         perPod={"gpu": 4},

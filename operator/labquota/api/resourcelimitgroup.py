@@ -28,7 +28,7 @@ class Subject(Shape, frozen=True, kw_only=True):
     ]
     namespace: Annotated[
         str,
-        about("The service account's namespace; only for kind ServiceAccount.", minLength=1, maxLength=63),
+        about("The service account's namespace; only for kind ServiceAccount.", maxLength=63),
     ] = ""
 
 
@@ -59,13 +59,17 @@ class ResourceLimitGroupSpec(Shape, frozen=True, kw_only=True):
                 Subject,
                 about(
                     "A user, a group of users or a service account.",
-                    x_kubernetes_map_type="atomic",
                     x_kubernetes_validations=rules.SUBJECT,
                 ),
             ],
             ...,
         ],
-        about("Who belongs to this group, in RBAC's form.", maxItems=1000, x_kubernetes_list_type="set"),
+        about(
+            "Who belongs to this group, in RBAC's form.",
+            maxItems=1000,
+            x_kubernetes_list_type="map",  # a set of objects cannot be written by server-side apply
+            x_kubernetes_list_map_keys=["kind", "namespace", "name"],
+        ),
     ] = ()
     namespace_selector: Annotated[
         LabelSelector | None,

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 Rule: TypeAlias = dict[str, str]
 
-_DIGITS: Final = r"([0-9]{1,24}(\.[0-9]{0,12})?|\.[0-9]{1,12})"
+_DIGITS: Final = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)"
 # Two digits of exponent: all that fits a counter, and no way to make the API server reckon with 10^999999999.
 _QUANTITY: Final = rf"^[-+]?{_DIGITS}([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]{{1,2}})?$"
 _FRACTION: Final = r"^[0-9]{1,6}/[1-9][0-9]{0,5}$"
@@ -80,7 +80,7 @@ AMOUNT: Final[list[Rule]] = [
 AMOUNTS: Final[list[Rule]] = [
     _none(
         f"!(\n{_indent(_KNOWN)}\n)",
-        "unknown resource KEYS: use gpu, gpu-equivalents, gpu-memory, pods, cpu, memory, "
+        "KEYS cannot be limited: use gpu, gpu-equivalents, gpu-memory, pods, cpu, memory, "
         "ephemeral-storage, limits.cpu, limits.memory, limits.ephemeral-storage, hugepages-<size>, or an "
         "extended resource such as nvidia.com/mig-3g.20gb",
     ),
@@ -100,13 +100,13 @@ AMOUNTS: Final[list[Rule]] = [
 
 SUBJECT: Final[list[Rule]] = [
     {
-        "rule": "self.kind != 'ServiceAccount' || has(self.namespace)",
+        "rule": "self.kind != 'ServiceAccount' || self.namespace != ''",
         "message": "a subject of kind ServiceAccount needs its namespace",
         "fieldPath": ".namespace",
         "reason": "FieldValueRequired",
     },
     {
-        "rule": "self.kind == 'ServiceAccount' || !has(self.namespace)",
+        "rule": "self.kind == 'ServiceAccount' || self.namespace == ''",
         "message": "only a subject of kind ServiceAccount has a namespace: remove it",
         "fieldPath": ".namespace",
         "reason": "FieldValueForbidden",

@@ -5,6 +5,7 @@ msgspec knows the types, descriptions and extra words of a Struct; Kubernetes wa
 custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 """
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
@@ -52,9 +53,9 @@ def _structural(schema: Schema, parts: dict[str, Schema]) -> Schema:
         schema = _structural(parts[reference.rsplit("/", 1)[1]], parts) | schema
         schema.pop("default", None)
         return _ordered(schema)
-    schema.pop("title", None)
     if choices := schema.pop("anyOf", None):
         return _structural(_chosen(choices) | schema, parts)
+    schema.pop("title", None)
     if "enum" in schema:
         schema["type"] = "string"
     if schema.get("type") == "integer":
@@ -69,11 +70,8 @@ def _structural(schema: Schema, parts: dict[str, Schema]) -> Schema:
         schema.pop("default", None)
     if not schema.get("required"):
         schema.pop("required", None)
-    for inner in ("items", "additionalProperties"):
-        if inner in schema:
-            schema[inner] = _structural(schema[inner], parts)
-    if "properties" in schema:
-        schema["properties"] = {name: _structural(s, parts) for name, s in schema["properties"].items()}
+    schema = _below(schema, lambda inner: _structural(inner, parts))
+    _give_defaults_to_keys(schema)
     return _ordered(schema)
 
 
@@ -87,14 +85,27 @@ def _chosen(choices: list[Schema]) -> Schema:
     raise TypeError(f"a structural schema has no word for a choice between {left}: give the field one type")
 
 
+def _give_defaults_to_keys(schema: Schema) -> None:
+    """Make "" the default of what a list is keyed by: Kubernetes wants such a field required or defaulted."""
+    for key in schema.get("x-kubernetes-list-map-keys", ()):
+        item = schema["items"]
+        if key not in item["required"]:
+            item["properties"][key] = _ordered({**item["properties"][key], "default": ""})
+
+
 def _without_defaults(schema: Schema) -> Schema:
-    """Drop the defaults of a schema and of all properties below it."""
-    schema = {word: value for word, value in schema.items() if word != "default"}
+    """Drop the defaults of a schema and of all below it."""
+    return _below({word: value for word, value in schema.items() if word != "default"}, _without_defaults)
+
+
+def _below(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
+    """Change the schemas directly below one."""
+    schema = dict(schema)
     for inner in ("items", "additionalProperties"):
         if inner in schema:
-            schema[inner] = _without_defaults(schema[inner])
+            schema[inner] = change(schema[inner])
     if "properties" in schema:
-        schema["properties"] = {name: _without_defaults(s) for name, s in schema["properties"].items()}
+        schema["properties"] = {name: change(part) for name, part in schema["properties"].items()}
     return schema
 
 
