@@ -132,8 +132,11 @@ def _requested(name: str) -> tuple[str, int, int]:
 def _where(pod: Pod) -> str:
     """The place of the first quantity that cannot be read, for the head of a message."""
     places: list[tuple[str, Resources | None]] = [
-        *((f'container "{one.name}": ', one.resources) for one in pod.spec.containers),
-        *((f'init container "{one.name}": ', one.resources) for one in pod.spec.init_containers),
+        *((f"container {quantities.quoted(one.name)}: ", one.resources) for one in pod.spec.containers),
+        *(
+            (f"init container {quantities.quoted(one.name)}: ", one.resources)
+            for one in pod.spec.init_containers
+        ),
         ("pod-level resources: ", pod.spec.resources),
         ("overhead: ", Resources(requests=pod.spec.overhead)),
     ]
@@ -143,5 +146,5 @@ def _where(pod: Pod) -> str:
                 try:
                     quantities.stored(text)
                 except QuantityError:
-                    return f"{place}{name}: "
+                    return f"{place}{quantities.quoted(name)[1:-1]}: "
     return "status: "

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from labquota.quota import quantities
+
 _VENDOR: Final = "nvidia.com/"
 _SHARED: Final = ".shared"
 _WHOLE: Final = frozenset({"nvidia.com/gpu", "nvidia.com/gpu.shared"})
@@ -30,7 +32,7 @@ class UnknownGpu(ValueError):  # noqa: N818 - names what is wrong, as the reason
 
     def __init__(self, resource: str) -> None:
         super().__init__(
-            f'resource "{resource}" looks like a GPU but is none that labquota can count: '
+            f"resource {quantities.quoted(resource)} looks like a GPU but is none that labquota can count: "
             "ask for nvidia.com/gpu or nvidia.com/mig-<profile>, for example nvidia.com/mig-1g.10gb",
         )
         self.resource = resource

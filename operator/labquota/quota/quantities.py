@@ -74,7 +74,7 @@ def unsigned(text: str | float) -> int:
     """
     nano = parse(text)
     if nano < 0:
-        raise QuantityError(f"quantity {_quoted(text)} is negative: write 0 or more")
+        raise QuantityError(f"quantity {quoted(text)} is negative: write 0 or more")
     return nano
 
 
@@ -103,6 +103,13 @@ def round_up(nano: int, scale: int) -> int:
     return min(-(-nano // scale), MAX)
 
 
+def quoted(text: str | float) -> str:
+    """What somebody wrote, in quotes, for a message of one line: cut, and without control characters."""
+    shown = hex(text) if isinstance(text, int) and abs(text) > MAX else str(text)
+    shown = shown.encode("unicode_escape").decode() if len(shown) <= 80 else f"{quoted(shown[:79])[1:-1]}…"
+    return f'"{shown}"'
+
+
 def _stored(text: str | float) -> int:
     return -(-unsigned(text) // MILLI) * MILLI
 
@@ -111,14 +118,14 @@ def _read(text: str) -> int:
     match = _SYNTAX.fullmatch(text)
     if match is None or not text:
         raise QuantityError(
-            f'quantity {_quoted(text)} is not a number with an optional suffix, as in "2", "500m", "1.5Gi"',
+            f'quantity {quoted(text)} is not a number with an optional suffix, as in "2", "500m", "1.5Gi"',
         )
     fraction = match["fraction"] or ""
     exponent, shift = _scale(text, match["suffix"])
     digits = match["whole"] + fraction
     if not digits and not match["zeros"] and (exponent < -9 or shift > 40):
         # Kubernetes takes a suffix without digits for zero, except where its fast path gives up.
-        raise QuantityError(f"quantity {_quoted(text)} has no digits")
+        raise QuantityError(f"quantity {quoted(text)} has no digits")
     nano = _nano(digits.lstrip("0"), exponent - len(fraction), shift)
     return -nano if match["sign"] == "-" else nano
 
@@ -135,7 +142,7 @@ def _scale(text: str, suffix: str) -> tuple[int, int]:
         if -(2**63) <= number < 2**63:
             return (number + 2**31) % 2**32 - 2**31, 0  # Go: int32(parsed)
     raise QuantityError(
-        f"quantity {_quoted(text)} ends in {_quoted(suffix)}: "
+        f"quantity {quoted(text)} ends in {quoted(suffix)}: "
         "the suffixes are n u m k M G T P E, Ki Mi Gi Ti Pi Ei, and exponents as in e3",
     )
 
@@ -159,11 +166,6 @@ def _nano(digits: str, exponent: int, shift: int) -> int:
     mantissa = int(digits) << shift
     raised: int = mantissa * 10**exponent if exponent >= 0 else -(-mantissa // 10**-exponent)
     return min(raised, _CEILING)
-
-
-def _quoted(text: str | float) -> str:
-    shown = str(text) if not isinstance(text, int) else hex(text) if abs(text) > MAX else str(text)
-    return f'"{shown[:40]}…"' if len(shown) > 40 else f'"{shown}"'
 
 
 _cached = functools.lru_cache(maxsize=_CACHED)(_read)

@@ -63,9 +63,9 @@ def canonical(key: str) -> str:
     if key in _BUILT_IN or _HUGEPAGES_KEY.fullmatch(key) or _EXTENDED_KEY.fullmatch(key):
         return key
     raise UnknownResource(
-        f'resource "{key[:80]}" cannot be limited: use gpu, gpu-equivalents, gpu-memory, pods, requests.cpu, '
-        "requests.memory, requests.ephemeral-storage, limits.cpu, limits.memory, limits.ephemeral-storage, "
-        "requests.hugepages-<size> or the full name of an extended resource, as in nvidia.com/mig-3g.20gb",
+        f"resource {quantities.quoted(key)} cannot be limited: use gpu, gpu-equivalents, gpu-memory, pods, "
+        "requests.cpu, requests.memory, requests.ephemeral-storage, limits.cpu, limits.memory, "
+        "limits.ephemeral-storage, requests.hugepages-<size> or the full name of an extended resource, as in nvidia.com/mig-3g.20gb",
     )
 
 
@@ -96,7 +96,7 @@ def parse_limit(key: str, value: str | int) -> int | None:
     if key == "gpu-equivalents":
         return min((2 * POINTS * nano + NANO) // (2 * NANO), MAX)
     if nano % NANO and not _divisible(key):
-        raise QuantityError(f'quantity "{value}" is not whole: {key} comes in whole units')
+        raise QuantityError(f"quantity {quantities.quoted(value)} is not whole: {key} comes in whole units")
     return quantities.round_up(nano, step(key))
 
 
