@@ -1,0 +1,53 @@
+# Needs Python 3.11 or newer, make and a package registry; everything else is obtained, with progress.
+# `make help` lists what there is to make.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := PYTHONPATH=$(CURDIR)/operator:$(CURDIR)/tests $(VENV)/bin/python
+KEEP ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv install control-plane test test-unit test-property test-differential test-cluster lint format demo bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.stamp ## Make the virtual environment with labquota and its test tools
+install: venv
+
+$(VENV)/.stamp: pyproject.toml tests/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("labquota needs Python 3.11 or newer, and this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
+	@echo "venv: installing labquota and its test tools into $(VENV)"
+	@began=$$(date +%s); \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(VENV)/bin/python -m pip --quiet --disable-pip-version-check install -c tests/constraints.txt -e '.[test]' && \
+	  echo "venv: done in $$(( $$(date +%s) - began )) s"
+	@touch $@
+
+control-plane: venv ## Build the Kubernetes control plane, once: it is kept in the user's cache folder
+	@$(RUN) -m controlplane build
+
+test: venv ## Lint, then every test: unit, property, differential, cluster
+	@$(RUN) tests/stages.py
+
+test-unit test-property test-differential: test-%: venv
+	@$(RUN) tests/stages.py $*
+
+test-cluster: venv ## The tests on a real control plane alone
+	@$(RUN) tests/stages.py control-plane cluster
+
+lint: venv ## ruff, mypy and the import contracts
+	@$(RUN) tests/stages.py lint
+
+format: venv ## Format the code
+	@$(VENV)/bin/ruff check --quiet --fix . ; $(VENV)/bin/ruff format .
+
+demo: control-plane ## Play the main job on a real control plane; KEEP=1 leaves it running
+	@KEEP=$(KEEP) $(RUN) -m demo
+
+bench: control-plane ## Measure labquota side by side with the built-in ResourceQuota
+	@$(RUN) -m bench
+
+clean: ## Remove the virtual environment and what tools left here; the built control plane stays in its cache
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis operator/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

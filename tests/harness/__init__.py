@@ -1,0 +1,13 @@
+"""labquota on a real control plane: installed as an administrator would, used as people would.
+
+with ControlPlane(nodes=2) as plane, Installation(plane) as installed:
+    plane.client.apply([manifests.group("student", aggregate={"gpu": 3}, default_for=["User"])])
+    installed.webhook(0).kill()
+"""
+
+from harness import manifests
+from harness.clients import Answer, AsyncClient
+from harness.installation import Installation
+from harness.world import World
+
+__all__ = ["Answer", "AsyncClient", "Installation", "World", "manifests"]

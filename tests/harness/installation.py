@@ -1,0 +1,165 @@
+"""labquota installed on a control plane: webhook replicas behind one port, an operator, and their rights.
+
+Every replica listens on the same port of loopback (SO_REUSEPORT): the kernel spreads the API server's connections
+over them as a Service would.
+"""
+
+import json
+import os
+import sys
+import urllib.request
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from controlplane import ControlPlane, ControlPlaneError, Process, User, ports, ready
+from controlplane.certificates import Authority
+from controlplane.process import wait_until
+from harness import installing, probe
+
+__all__ = ["Installation"]
+
+
+class Installation:
+    """CRDs, rights, policies, `labquota webhook` and `labquota operator`, the registration last.
+
+    Args:
+        plane: where to install; it is running.
+        replicas: webhook processes.
+        operators: operator processes; one is active, the others stand by.
+        settings: settings of labquota by name (`{"create_seconds": 8}`), for every process.
+        failure_policy: `Ignore` or `Fail` instead of what is shipped.
+
+    Attributes:
+        url: where the API server calls the webhook.
+        webhook_user: whom the webhook calls the API server as.
+        operator_user: whom the operator calls the API server as.
+    """
+
+    def __init__(
+        self,
+        plane: ControlPlane,
+        *,
+        replicas: int = 2,
+        operators: int = 1,
+        settings: Mapping[str, Any] | None = None,
+        failure_policy: str | None = None,
+    ) -> None:
+        self._plane, self._replicas, self._operators = plane, replicas, operators
+        self._settings = {f"LABQUOTA_{key.upper()}": str(value) for key, value in (settings or {}).items()}
+        self._failure_policy = failure_policy
+        self._metrics_ports: dict[str, int] = {}
+        self._port = ports.free()
+        self.url = f"https://127.0.0.1:{self._port}"
+
+    def start(self) -> Self:
+        """Install and return when every process is ready and the API server asks the webhook.
+
+        Raises:
+            ControlPlaneError: something is not ready in time; the end of its log is in the message.
+        """
+        self._authority = Authority(self._plane.folder / "labquota", "labquota")
+        self._serving = self._authority.server("webhook")
+        self.apply_definitions()
+        self._plane.client.apply(installing.everything_else(self._plane.minor))
+        self.webhook_user = self._plane.service_account(installing.NAMESPACE, "labquota-webhook")
+        self.operator_user = self._plane.service_account(installing.NAMESPACE, "labquota-operator")
+        for number in range(self._operators):
+            self._process("operator", number, self.operator_user).start()
+        for number in range(self._replicas):
+            self._process("webhook", number, self.webhook_user).start()
+        for name in self._metrics_ports:
+            self._plane.processes[name].wait_ready(60)
+        self.register()
+        return self
+
+    def stop(self) -> None:
+        """Unregister and end the processes; objects stay."""
+        self.unregister()
+        for name in self._metrics_ports:
+            self._plane.processes.pop(name).stop()
+        self._metrics_ports.clear()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def webhook(self, number: int = 0) -> Process:
+        """The webhook replica with that number: kill, pause, resume, restart it."""
+        return self._plane.processes[f"webhook-{number}"]
+
+    def operator(self, number: int = 0) -> Process:
+        """The operator with that number."""
+        return self._plane.processes[f"operator-{number}"]
+
+    def register(self) -> None:
+        """Apply the webhook's registration and wait until every API server calls it and stamps owners."""
+        registration = installing.registrations(self.url, self._authority.certificate, self._failure_policy)
+        self._plane.client.apply(registration)
+        names = [webhook["name"] for each in registration for webhook in each["webhooks"]]
+        probe.wait(self._plane, names)
+
+    def unregister(self) -> None:
+        """Delete the registration: from now on no pod asks the webhook."""
+        for each in installing.registrations(self.url, self._authority.certificate):
+            self._plane.client.delete(self._plane.client.path_of(each))
+
+    def apply_definitions(self) -> None:
+        """Apply the CRDs and wait until the API server serves them."""
+        client = self._plane.client
+        paths = [client.path_of(each) for each in installing.definitions()]
+        client.apply(installing.definitions())
+
+        def served() -> bool:
+            statuses = [client.get(path).get("status", {}) for path in paths]
+            return all(_established(each) for each in statuses)
+
+        if not wait_until(served, 20):
+            raise ControlPlaneError(f"the API server does not serve all of {', '.join(paths)}")
+
+    def metrics(self, name: str) -> dict[str, float]:
+        """The metrics of a process (`webhook-0`), by name with labels as Prometheus writes it."""
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self._metrics_ports[name]}/metrics", timeout=10
+        ) as answer:
+            lines = answer.read().decode().splitlines()
+        samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+        return {key: float(value) for key, _, value in samples}
+
+    def log(self, name: str) -> list[dict[str, Any]]:
+        """The log of a process (`webhook-0`): one JSON object a line; lines that are none are left out."""
+        lines = self._plane.processes[name].log.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+    def _process(self, kind: str, number: int, user: User) -> Process:
+        name, port = f"{kind}-{number}", ports.free()
+        server = number % len(self._plane.servers)
+        env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(installing.ROOT / "operator"),
+            "PYTHONUNBUFFERED": "1",
+            "KUBECONFIG": str(user.kubeconfig_for(server)),
+            "LABQUOTA_IDENTITY": name,
+            "LABQUOTA_HOST": "127.0.0.1",
+            "LABQUOTA_PORT": str(self._port),
+            "LABQUOTA_REUSE_PORT": "true",
+            "LABQUOTA_TLS_CERT": str(self._serving.certificate),
+            "LABQUOTA_TLS_KEY": str(self._serving.key),
+            "LABQUOTA_METRICS_HOST": "127.0.0.1",
+            "LABQUOTA_METRICS_PORT": str(port),
+            **self._settings,
+        }
+        argv = [sys.executable, "-m", "labquota", kind]
+        process = Process(name, argv, logs=self._plane.logs, env=env, ready=ready.over_http(port))
+        self._metrics_ports[name] = port
+        self._plane.processes[name] = process
+        return process
+
+
+def _established(status: Mapping[str, Any]) -> bool:
+    conditions: list[Mapping[str, str]] = status.get("conditions", [])
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

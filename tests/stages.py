@@ -1,0 +1,138 @@
+"""Runs the stages of `make test` in order, and ends with what passed, failed and was skipped, and the time of each.
+
+`python tests/stages.py [STAGE...]`: all of them, or those named. A skipped test is a failure: it proves nothing, and
+nobody looks at it again.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+BIN = Path(sys.executable).parent
+
+LINTERS = (
+    ["ruff", "check", "--quiet", "."],
+    ["ruff", "format", "--check", "--quiet", "."],
+    ["mypy", "operator", "tests"],
+    ["lint-imports"],
+)
+
+
+@dataclass
+class Result:
+    """What one stage came to."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Result") -> "Result":
+        return Result(
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.seconds + other.seconds,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def lint() -> Result:
+    """Every linter as one test; its output is printed if it finds something."""
+    result = Result()
+    for command in LINTERS:
+        done = subprocess.run(
+            [BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        print(f"{'FAILED' if done.returncode else 'ok':7} {' '.join(command)}", flush=True)
+        if done.returncode:
+            print(done.stdout + done.stderr, flush=True)
+        result += Result(failed=1) if done.returncode else Result(passed=1)
+    return result
+
+
+def control_plane() -> Result:
+    """Build or find the control plane before the tests that need it, so that its progress is seen."""
+    done = subprocess.run([sys.executable, "-m", "controlplane", "build"], cwd=TESTS, check=False)
+    return Result(failed=1) if done.returncode else Result(passed=1)
+
+
+def pytest(*folders: str) -> Result:
+    """The tests in some folders of tests/. None at all counts as a failure."""
+    with tempfile.TemporaryDirectory() as name:
+        report = Path(name) / "report.xml"
+        paths = [str(TESTS / folder) for folder in folders]
+        command = [sys.executable, "-m", "pytest", "--quiet", f"--junitxml={report}", *paths]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        return _read(report, code)
+
+
+def _read(report: Path, code: int) -> Result:
+    if not report.exists():
+        return Result(failed=1)
+    suites = list(ET.parse(report).getroot().iter("testsuite"))
+    count = {
+        key: sum(int(suite.get(key, 0)) for suite in suites)
+        for key in ("tests", "failures", "errors", "skipped")
+    }
+    failed = count["failures"] + count["errors"]
+    if code and not failed:
+        failed = 1  # interrupted, or nothing collected
+    return Result(max(0, count["tests"] - failed - count["skipped"]), failed, count["skipped"])
+
+
+STAGES: dict[str, Callable[[], Result]] = {
+    "lint": lint,
+    "unit": lambda: pytest("unit"),
+    "property": lambda: pytest("property"),
+    "differential": lambda: pytest("differential"),
+    "control-plane": control_plane,
+    "cluster": lambda: pytest("controlplane", "harness", "cluster"),
+}
+
+
+def main() -> int:
+    """Run the stages; 1 if a test failed or was skipped."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"one of {', '.join(STAGES)}; default all")
+    chosen = parser.parse_args().stages or list(STAGES)
+    unknown = [name for name in chosen if name not in STAGES]
+    if unknown:
+        parser.error(f"no stage {', '.join(unknown)}; there are {', '.join(STAGES)}")
+    results: dict[str, Result] = {}
+    for name in chosen:
+        print(f"\n== {name} ==", flush=True)
+        began = time.monotonic()
+        results[name] = STAGES[name]()
+        results[name].seconds = time.monotonic() - began
+    return _sum_up(results)
+
+
+def _sum_up(results: dict[str, Result]) -> int:
+    print("\n== summary ==")
+    for name, result in results.items():
+        print(f"{name:14} {_clock(result.seconds):>6}   {result}")
+    total = sum(results.values(), Result())
+    print(f"{'all':14} {_clock(total.seconds):>6}")
+    if total.skipped:
+        print("A skipped test counts as a failure.")
+    print(f"\n{total}", flush=True)
+    return 1 if total.failed or total.skipped else 0
+
+
+def _clock(seconds: float) -> str:
+    return "{}:{:02d}".format(*divmod(round(seconds), 60))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
