@@ -24,19 +24,19 @@ class Hand:
         return dt.datetime.now(dt.UTC)
 
 
-def kubeconfig(folder: pathlib.Path, *users: dict[str, Any], name: str = "config", **cluster: Any) -> str:
+def kubeconfig(folder: pathlib.Path, *users: dict[str, Any], cluster: dict[str, Any] | None = None) -> str:
     """Write a kubeconfig with one context for each user, named c0, c1, and so on."""
     content = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "c0",
-        "clusters": [{"name": "lab", "cluster": {"server": "http://127.0.0.1:8001", **cluster}}],
+        "clusters": [{"name": "lab", "cluster": cluster or {"server": "http://127.0.0.1:8001"}}],
         "users": [{"name": f"u{n}", "user": user} for n, user in enumerate(users)],
         "contexts": [
             {"name": f"c{n}", "context": {"cluster": "lab", "user": f"u{n}"}} for n in range(len(users))
         ],
     }
-    path = folder / name
+    path = folder / "config"
     path.write_text(json.dumps(content))
     return str(path)
 
@@ -70,8 +70,11 @@ def test_a_cluster_may_have_another_name_in_its_certificate(tmp_path: pathlib.Pa
     path = kubeconfig(
         tmp_path,
         {},
-        server="https://10.0.0.1",
-        **{"tls-server-name": "api.lab", "insecure-skip-tls-verify": True},
+        cluster={
+            "server": "https://10.0.0.1",
+            "tls-server-name": "api.lab",
+            "insecure-skip-tls-verify": True,
+        },
     )
     found = credentials.load(path)
     assert found.server_name == "api.lab"
@@ -82,7 +85,7 @@ def test_a_cluster_may_have_another_name_in_its_certificate(tmp_path: pathlib.Pa
 def test_a_proxy_is_used_unless_the_environment_exempts_the_host(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = kubeconfig(tmp_path, {}, server="http://10.0.0.1", **{"proxy-url": "http://proxy:3128"})
+    path = kubeconfig(tmp_path, {}, cluster={"server": "http://10.0.0.1", "proxy-url": "http://proxy:3128"})
     monkeypatch.setenv("no_proxy", "192.168.0.1")
     assert credentials.load(path).proxy == "http://proxy:3128"
     monkeypatch.setenv("no_proxy", "10.0.0.1")
@@ -129,7 +132,7 @@ async def test_a_failing_refresh_is_logged_and_the_old_token_used(caplog: pytest
     def failing(_: client.Configuration) -> None:
         raise OSError("the token file is being replaced")
 
-    settings.refresh_api_key_hook = failing
+    settings.refresh_api_key_hook = failing  # type: ignore[assignment]  # its annotation says None alone
     clock.seconds += credentials.REFRESH_SECONDS
 
     assert await found.headers() == {"Authorization": "Bearer old"}
