@@ -13,6 +13,21 @@ from typing import Final
 from labquota.quota import quantities
 from labquota.quota.quantities import MAX, MILLI, NANO, QuantityError
 
+__all__ = [
+    "MAX",
+    "POINTS",
+    "UNLIMITED",
+    "Amounts",
+    "QuantityError",
+    "UnknownResource",
+    "add",
+    "canonical",
+    "family",
+    "parse_limit",
+    "show",
+    "step",
+]
+
 Amounts = dict[str, int]
 """Canonical resource key to amount in base units. A key that is absent is zero."""
 
@@ -65,7 +80,8 @@ def canonical(key: str) -> str:
     raise UnknownResource(
         f"resource {quantities.quoted(key)} cannot be limited: use gpu, gpu-equivalents, gpu-memory, pods, "
         "requests.cpu, requests.memory, requests.ephemeral-storage, limits.cpu, limits.memory, "
-        "limits.ephemeral-storage, requests.hugepages-<size> or the full name of an extended resource, as in nvidia.com/mig-3g.20gb",
+        "limits.ephemeral-storage, requests.hugepages-<size> or the full name of an extended resource, "
+        "as in nvidia.com/mig-3g.20gb",
     )
 
 
