@@ -4,6 +4,7 @@ A copy comes from the watch or from our own last write, whichever is newer; a qu
 after a restore of etcd the truth may be older than the copy. A copy is where an admission starts, never why it refuses.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -66,10 +67,15 @@ def blank(owner: Owner) -> Stored:
 
 
 class Ledgers:
-    """All owners' ledgers; the sink of the informer that watches them."""
+    """All owners' ledgers; the sink of the informer that watches them.
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    Args:
+        api: The API server.
+        told: Called with an owner when a newer copy of their ledger is known.
+    """
+
+    def __init__(self, api: Api, told: Callable[[Owner], object] = id) -> None:
+        self._api, self._told = api, told
         self.copies: dict[Owner, Stored] = {}
 
     def copy(self, owner: Owner) -> Stored | None:
@@ -105,7 +111,7 @@ class Ledgers:
             ApiError: The API server refuses it.
         """
         meta: dict[str, Any] = {"name": owners.object_name(stored.owner), "managedFields": [{}]}
-        # An empty entry takes managedFields away for good: tracking who set which field of one string costs a millisecond.
+        # An empty entry takes managedFields away for good: tracking who set one string costs a millisecond.
         body = {"apiVersion": API_VERSION, "kind": "OwnerLedger", "metadata": meta, "owner": stored.owner}
         body["ledger"] = encoding.encode(ledger)
         try:
@@ -157,6 +163,7 @@ class Ledgers:
         copy = self.copies.get(item.owner)
         if copy is None or versions.newer(item.version, copy.version):
             self.copies[item.owner] = item
+            self._told(item.owner)
 
 
 def _path(owner: Owner) -> str:

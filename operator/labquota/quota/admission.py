@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from labquota.quota import demand, gpus, ledger, owners, verdict
+from labquota.quota import demand, encoding, gpus, ledger, owners, verdict
 from labquota.quota.ledger import Book, Reservation
 from labquota.quota.limits import Limits, capped
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
@@ -67,7 +67,12 @@ class Case(msgspec.Struct, frozen=True):
         """Whether the aggregate layer has anything to say, so that the request is to be judged and reserved."""
         if self.refusals and self.limits.enforcement == "Enforce":
             return False
-        return (self.limits.reserves and bool(self.grows)) or self.new_groups
+        return self.is_counted or self.new_groups
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether what it asks is compared with the aggregate limits and reserved."""
+        return self.limits.reserves and bool(self.grows)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -118,6 +123,9 @@ def examine(
     before = {key: amount for key, amount in before.items() if key in after}
     refusals = [] if _is_mirror(request) else list(_refusals(request, owner, requester, limits, after))
     case = _case(request, owner, limits, before, after, refusals)
+    if not encoding.is_safe(case.reservation):
+        text = "the pod's uid, name or a resource name holds characters that Kubernetes does not allow there"
+        case = msgspec.structs.replace(case, refusals=(Refused(verdict.UNREADABLE, text),))
     new_groups = user_groups is not None and user_groups != known
     return msgspec.structs.replace(case, user_groups=user_groups, new_groups=new_groups)
 
@@ -132,7 +140,7 @@ def decide(case: Case, book: Book) -> Verdict:
     Returns:
         A verdict; where it carries a reservation, the pod may be let through only once that is stored.
     """
-    if not case.needs_ledger:
+    if not (case.needs_ledger and case.is_counted):
         causes: tuple[Cause, ...] = (*case.refusals, *case.over_per_pod)
         return _unless_warned(case, Verdict(allowed=not causes, causes=causes))
     reservation = case.reservation

@@ -61,6 +61,18 @@ def decode(text: str) -> Ledger:
         raise LedgerError(f'ledger "{text[:60]}" cannot be read: {error}') from error
 
 
+def is_safe(reservation: Reservation) -> bool:
+    """Whether a reservation can be written: no word of it is empty or holds a separator."""
+    words = [
+        reservation.uid,
+        reservation.namespace,
+        reservation.name,
+        *reservation.before,
+        *reservation.after,
+    ]
+    return all(map(_WORD.fullmatch, words))
+
+
 def _reservation(reservation: Reservation) -> str:
     return " ".join(
         (

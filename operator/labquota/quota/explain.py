@@ -55,7 +55,8 @@ def warnings(case: Case, verdict: Verdict) -> list[str]:
     lines = []
     if verdict.warned:
         lines += [
-            f"labquota would refuse this: {cause.code}: {_cause(case.owner, cause)}" for cause in verdict.causes
+            f"labquota would refuse this: {cause.code}: {_cause(case.owner, cause)}"
+            for cause in verdict.causes
         ]
     for near in verdict.nearly:
         used = f"{show(near.key, near.used)} of {_amount(near.key, near.limit)}"

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from labquota.api import LabelSelector, Phase, ResourceLimitGroup, ResourceLimitOverride
+from labquota.api import Enforcement, LabelSelector, Phase, ResourceLimitGroup, ResourceLimitOverride
 from labquota.quota import owners
 from labquota.quota.owners import Owner, OwnerError
 from labquota.quota.quantities import QuantityError
@@ -36,7 +36,7 @@ class Limits(msgspec.Struct, frozen=True):
     per_pod: Limited = {}
     allow_whole_gpu: bool = True
     when_unset: str = "Refuse"
-    enforcement: str = "Off"
+    enforcement: Enforcement = "Off"
     on_error: str = "Allow"
     suspended: str | None = None
     """The override that suspends the owner."""

@@ -24,6 +24,8 @@ TOO_MANY: Final = "TOO_MANY_RESERVATIONS"
 """Too many of the owner's creates are neither stored nor given up yet."""
 TOO_SLOW: Final = "OWNER_QUEUE_FULL"
 """The owner's own requests queue for longer than the API server waits."""
+UNAVAILABLE: Final = "BUDGET_UNAVAILABLE"
+"""What it takes to judge cannot be reached, and the group says `onError: Deny`."""
 UNREADABLE: Final = "INVALID_REQUEST"
 """The request cannot be read, so nothing that it asks for can be counted."""
 

@@ -1,0 +1,156 @@
+"""One operator, put together: watches at once, folding while it holds the Lease, standing by otherwise."""
+
+import asyncio
+import logging
+import random
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from labquota.api import OwnerUsage
+from labquota.clock import SystemClock
+from labquota.controllers import handlers, nodes, usage
+from labquota.controllers.expiring import Expiry
+from labquota.controllers.folding import Folder
+from labquota.controllers.leading import Leader
+from labquota.controllers.pacing import Pace
+from labquota.controllers.pods import Pods
+from labquota.controllers.statuses import Statuses
+from labquota.kube import credentials, events, marker
+from labquota.kube.client import Api, HttpApi
+from labquota.kube.errors import Lost
+from labquota.kube.lease import Lease, Times
+from labquota.kube.ledgers import Ledgers
+from labquota.kube.marker import Crd
+from labquota.kube.watching import Watching
+from labquota.quota.owners import Owner
+from labquota.quota.world import World
+from labquota.serving import listen, operations
+from labquota.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_PODS = "/api/v1/pods"
+_WORLD_SECONDS = 0.1
+
+
+class Operator:
+    """The parts of one operator and what they tell each other.
+
+    Args:
+        api: The API server.
+        settings: What the administrator has set.
+        take_signals: Makes SIGTERM and SIGINT stop this operator.
+    """
+
+    def __init__(self, api: Api, settings: Settings, take_signals: Callable[[], None]) -> None:
+        clock, rng = SystemClock(), random.Random()  # noqa: S311  jitter, not a secret
+        self._api, self._settings, self._take_signals = api, settings, take_signals
+        self.world, crd = World(), Crd()
+        self._world_changed = asyncio.Event()
+        self.view = Pods(self.world, self._pods_touched)
+        self.store = Ledgers(api, self._ledger_changed)
+        pace = Pace(clock, settings.writes_per_second)
+        self.usage = usage.Usage(api, self.view, self.store, self.world, clock, pace)
+        self.folder = Folder(self.view, self.store, pace, clock, self._current, self.usage.folded)
+        self.statuses = Statuses(api, self.world, self.usage, self.store, clock, pace)
+        self.nodes = nodes.Nodes(self.view, clock, settings.lost_node_seconds)
+        self.watching = Watching(api, clock, rng)
+        self.watching.world(self.world, self._world_changed.set)
+        self.watching.crd(crd)
+        self.watching.ledgers(self.store)
+        self.watching.add(usage.PATH, msgspec.json.Decoder(OwnerUsage).decode, self.usage)
+        if settings.lost_node_seconds:
+            self.watching.add(nodes.PATH, nodes.decode, self.nodes)
+        self._before_pods = list(self.watching.informers)
+        self._pods = self.watching.add(_PODS, self.view.decode, self.view)
+        seconds = settings.create_seconds
+        self.expiry = Expiry(self.store, self.view, clock, seconds, self._current, self._pods.hurry)
+        identity = settings.identity or socket.gethostname()
+        times = Times(duration=round(settings.lease_seconds), renew_deadline=settings.lease_seconds * 2 / 3)
+        lease = Lease(
+            api, settings.namespace, marker.LEASE_NAME, identity=identity, clock=clock, rng=rng, times=times
+        )
+        self.leader = Leader(lease, self.folder, self.expiry, self.view, self.store, crd)
+
+    async def run(self) -> None:
+        """Watch, wait for the Lease, lead; lost, stand by again. Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self._before_pods:
+                tasks.create_task(informer.run())
+            for informer in self._before_pods:
+                await informer.synced.wait()  # a pod's owner and limits are known when the pod is seen
+            tasks.create_task(self._pods.run())
+            tasks.create_task(self._follow_world())
+            if self._settings.lost_node_seconds:
+                tasks.create_task(self.nodes.run())
+            await self._pods.synced.wait()
+            while True:
+                epoch = await self.leader.acquire()
+                try:
+                    await self._lead(epoch)
+                except* Lost as lost:
+                    log.warning("standing by again", extra={"error": str(lost.exceptions[0])})
+
+    async def _lead(self, epoch: int) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.leader.lead(epoch))
+            tasks.create_task(self.usage.run())
+            tasks.create_task(self.statuses.run())
+            tasks.create_task(handlers.run(self.statuses, self._take_signals))
+
+    async def _follow_world(self) -> None:
+        """After groups, overrides or namespaces have changed: other owners, other keys in ledgers, other budgets."""
+        while True:
+            await self._world_changed.wait()
+            await asyncio.sleep(_WORLD_SECONDS)
+            self._world_changed.clear()
+            self.view.own_again()
+            for owner in {*self.view.owners(), *self.store.copies}:
+                self.folder.touch(owner)
+                self.usage.touch(owner)
+
+    async def _current(self) -> str:
+        """The pods' resourceVersion now, by a quorum read."""
+        return events.page(await self._api.get(_PODS, {"limit": "1"})).metadata.resource_version
+
+    def _pods_touched(self, owner: Owner, freed: bool) -> None:  # noqa: FBT001  the view's callback
+        self.folder.touch(owner, freed)
+
+    def _ledger_changed(self, owner: Owner) -> None:
+        self.expiry.note(owner)
+        self.folder.touch(owner)
+        self.usage.touch(owner)
+
+
+async def run(settings: Settings) -> None:
+    """Operate until SIGTERM or SIGINT.
+
+    Raises:
+        labquota.kube.errors.CredentialsError: No kubeconfig and no service account.
+        OSError: A port is taken.
+    """
+    async with HttpApi(credentials.load()) as api:
+        loop = asyncio.get_running_loop()
+
+        def take_signals() -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, task.cancel)
+
+        operator = Operator(api, settings, take_signals)
+        task = asyncio.create_task(operator.run())
+        take_signals()
+        runners = []
+        if settings.metrics_port:
+            app = operations(lambda: operator.watching.synced)
+            runners.append(await listen(app, settings.metrics_host, settings.metrics_port))
+        try:
+            with suppress(asyncio.CancelledError):
+                await task
+        finally:
+            await operator.leader.release()
+            for runner in runners:
+                await runner.cleanup()

@@ -1,0 +1,95 @@
+"""Reservations whose pod was never stored: refused after us, or lost on the way.
+
+Once a reservation is older than the longest a create can take, by our own monotonic clock since we first saw it, one
+current resourceVersion is taken by a quorum read. When the view has passed that and still does not show the pod, it
+can never be stored. Standbys watch ledgers too, so that a takeover keeps these clocks.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from labquota.clock import Clock
+from labquota.controllers.folding import Folder
+from labquota.controllers.pods import Pods
+from labquota.controllers.settling import Key, is_settled, key
+from labquota.kube import versions
+from labquota.kube.ledgers import Ledgers
+from labquota.quota.owners import Owner
+
+_LOOK_SECONDS: Final = 1.0
+_VIEW_SECONDS: Final = 10.0
+
+
+class Expiry:
+    """Finds the reservations that can never be stored and gives them up.
+
+    Args:
+        store: The ledgers.
+        view: The pods.
+        clock: Measures the age of reservations.
+        seconds: The longest a create or resize can take.
+        current: The pods' resourceVersion by a quorum read.
+        hurry: Asks the pod informer for a bookmark soon.
+    """
+
+    def __init__(
+        self,
+        store: Ledgers,
+        view: Pods,
+        clock: Clock,
+        seconds: float,
+        current: Callable[[], Awaitable[str]],
+        hurry: Callable[[], None],
+    ) -> None:
+        self._store, self._view, self._clock, self._seconds = store, view, clock, seconds
+        self._current, self._hurry = current, hurry
+        self._first_seen: dict[Owner, dict[Key, float]] = {}
+
+    def note(self, owner: Owner) -> None:
+        """A newer copy of an owner's ledger is known: start the clocks of new reservations, forget those that left."""
+        copy = self._store.copy(owner)
+        known = self._first_seen.pop(owner, {})
+        if copy is not None and copy.ledger.reservations:
+            now = self._clock.monotonic()
+            self._first_seen[owner] = {
+                key(each): known.get(key(each), now) for each in copy.ledger.reservations
+            }
+
+    async def run(self, folder: Folder) -> None:
+        """Give up what is overdue and unseen, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            overdue = self._overdue()
+            if overdue and await self._view_is_current():
+                for owner, keys in overdue.items():
+                    folder.given_up |= keys
+                    folder.touch(owner, freed=True)
+
+    def _overdue(self) -> dict[Owner, set[Key]]:
+        latest = self._clock.monotonic() - self._seconds
+        found: dict[Owner, set[Key]] = {}
+        for owner, seen in self._first_seen.items():
+            old = {each for each, since in seen.items() if since <= latest}
+            copy = self._store.copy(owner) if old else None
+            if copy is None:
+                continue
+            unseen = {
+                key(each)
+                for each in copy.ledger.reservations
+                if key(each) in old and not is_settled(each, self._view, ())
+            }
+            if unseen:
+                found[owner] = unseen
+        return found
+
+    async def _view_is_current(self) -> bool:
+        """Wait until the view has passed what the API server has now."""
+        target = await self._current()
+        until = self._clock.monotonic() + _VIEW_SECONDS
+        while versions.newer(target, self._view.version):
+            if self._clock.monotonic() > until:
+                return False
+            self._hurry()
+            await asyncio.sleep(0.1)
+        return True

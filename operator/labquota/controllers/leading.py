@@ -1,0 +1,130 @@
+"""Leading: the Lease, its epoch, and the marker that tells replicas that the cluster is folded and still is."""
+
+import asyncio
+import logging
+from typing import Final
+
+from labquota import metrics
+from labquota.controllers.expiring import Expiry
+from labquota.controllers.folding import Folder
+from labquota.controllers.pods import Pods
+from labquota.kube import errors, marker
+from labquota.kube.errors import Lost
+from labquota.kube.lease import Lease
+from labquota.kube.ledgers import Ledgers
+from labquota.kube.marker import Crd
+from labquota.quota.ledger import EMPTY
+
+log = logging.getLogger(__name__)
+
+_BEAT_SECONDS: Final = 2.0
+_EMPTY_SECONDS: Final = 86_400.0
+_SWEEP_SECONDS: Final = 60.0
+
+
+class Leader:
+    """What the holder of the Lease does, from taking over to losing it.
+
+    Args:
+        lease: The Lease.
+        folder: Folds ledgers.
+        expiry: Gives reservations up.
+        view: The pods.
+        store: The ledgers.
+        crd: The OwnerLedger CRD as it exists now.
+        empty_seconds: After how long an empty ledger is removed.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        folder: Folder,
+        expiry: Expiry,
+        view: Pods,
+        store: Ledgers,
+        crd: Crd,
+        empty_seconds: float = _EMPTY_SECONDS,
+    ) -> None:
+        self._lease, self._folder, self._expiry = lease, folder, expiry
+        self._view, self._store, self._crd = view, store, crd
+        self._empty_seconds = empty_seconds
+        self._beat = 0
+        self._whole = False
+        self._empty_since: dict[str, float] = {}
+
+    async def acquire(self) -> int:
+        """Wait for the Lease; its epoch is above that of every ledger."""
+        highest = max((each.ledger.epoch for each in self._store.copies.values()), default=0)
+        return await self._lease.acquire(highest + 1)
+
+    async def lead(self, epoch: int) -> None:
+        """Fold the whole cluster, then whatever changes, until cancelled.
+
+        Raises:
+            ExceptionGroup: With Lost in it: somebody else leads.
+        """
+        metrics.LEADER.set(1)
+        self._whole = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._folder.run(epoch))
+                tasks.create_task(self._beats())
+                tasks.create_task(self._expiry.run(self._folder))
+                tasks.create_task(self._sweeps())
+                tasks.create_task(self._whole_cluster())
+        finally:
+            metrics.LEADER.set(0)
+
+    async def release(self) -> None:
+        """Let a standby take over at once."""
+        await self._lease.release()
+
+    async def _whole_cluster(self) -> None:
+        """Fold every owner once in this epoch, then again whenever the ledgers' CRD is another one."""
+        while True:
+            crd_uid = self._crd.uid
+            for owner in {*self._view.owners(), *self._store.copies}:
+                self._folder.touch(owner, freed=True)
+            await self._folder.all_folded()
+            if crd_uid == self._crd.uid:
+                self._whole = True
+                log.info("the whole cluster is folded", extra={"owners": len(self._store.copies)})
+            while crd_uid == self._crd.uid:  # noqa: ASYNC110  it changes once in years
+                await asyncio.sleep(1.0)
+            self._whole = False
+
+    async def _beats(self) -> None:
+        """Renew the Lease; while folding goes on, its marker says so."""
+        while True:
+            self._beat += 1
+            view, uid = (self._view.version, self._crd.uid) if self._whole else ("", "")
+            annotations = marker.of(view, uid, self._beat) if self._whole else None
+            if self._folder.is_stuck():
+                annotations = None
+            await self._lease.renew(annotations)
+            metrics.PODS.set(len(self._view.by_uid))
+            metrics.OWNERS.set(len(self._view.by_owner))
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    async def _sweeps(self) -> None:
+        """Remove ledgers that have been empty for a day."""
+        while True:
+            await asyncio.sleep(min(_SWEEP_SECONDS, self._empty_seconds))
+            now = asyncio.get_running_loop().time()
+            empty = {
+                owner
+                for owner, copy in self._store.copies.items()
+                if copy.ledger.folded == EMPTY.folded and not copy.ledger.reservations
+            }
+            self._empty_since = {owner: self._empty_since.get(owner, now) for owner in empty}
+            for owner in sorted(empty):
+                if now - self._empty_since[owner] < self._empty_seconds:
+                    continue
+                stored = self._store.copy(owner)
+                if stored is not None and owner not in self._view.by_owner:
+                    try:
+                        await self._store.remove(stored)
+                    except Lost:
+                        raise
+                    except errors.KubeError as error:
+                        log.info("an empty ledger stays", extra={"owner": owner, "error": str(error)})

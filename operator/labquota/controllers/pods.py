@@ -1,0 +1,202 @@
+"""The operator's view of all pods: who holds what, kept as sums per owner with every change.
+
+The sink of the pod informer. A pod costs a few hundred bytes here: equal amounts are shared, strings are interned.
+"""
+
+import functools
+import logging
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from labquota.quota import demand, pods
+from labquota.quota.owners import OWNER_ANNOTATION, Owner
+from labquota.quota.quantities import QuantityError
+from labquota.quota.resources import Amounts
+from labquota.quota.world import World
+
+log = logging.getLogger(__name__)
+
+_MOST_ENDED: Final = 100_000
+_MOST_NEWS: Final = 2_000
+
+
+class Charge(msgspec.Struct, gc=False):
+    """One pod in the view."""
+
+    uid: str
+    namespace: str
+    name: str
+    version: str
+    owner: Owner
+    amounts: Amounts
+    """What it holds while it is charged; shared between pods, never to be changed."""
+    charged: bool
+    stamped: bool
+    node: str = ""
+    deadline: float | None = None
+    """When its grace period is over (POSIX seconds), for a pod that is being deleted."""
+
+
+class Pods:
+    """All pods, by uid and by owner, with the sums of what each owner holds.
+
+    Args:
+        world: For the owners of pods without a stamp.
+        touched: Called with an owner whose sums have changed, and whether something became free.
+    """
+
+    def __init__(self, world: World, touched: Callable[[Owner, bool], None]) -> None:
+        self._world, self._touched = world, touched
+        self.version = ""
+        """The resourceVersion up to which the view has seen everything."""
+        self.by_uid: dict[str, Charge] = {}
+        self.by_owner: dict[Owner, set[str]] = {}
+        self._sums: dict[Owner, Amounts] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._news: dict[Owner, set[str]] = {}
+        self._lost: frozenset[str] = frozenset()
+
+    def decode(self, raw: msgspec.Raw | bytes) -> Charge:
+        """What the view keeps of a pod."""
+        pod = pods.decode(raw)
+        meta = pod.metadata
+        try:
+            amounts = demand.held(pod)
+        except QuantityError as error:
+            where = f"{meta.namespace}/{meta.name}"
+            log.warning("a stored pod cannot be reckoned", extra={"pod": where, "error": str(error)})
+            amounts = {"pods": 1}
+        return Charge(
+            uid=meta.uid,
+            namespace=sys.intern(meta.namespace),
+            name=meta.name,
+            version=meta.resource_version,
+            owner=Owner(sys.intern(self._world.owner_of(meta.annotations, meta.namespace))),
+            amounts=_shared(tuple(sorted(amounts.items()))),
+            charged=demand.charged(pod),
+            stamped=OWNER_ANNOTATION in meta.annotations,
+            node=sys.intern(pod.spec.node_name),
+            deadline=meta.deletion_timestamp.timestamp() if meta.deletion_timestamp else None,
+        )
+
+    def sums(self, owner: Owner) -> Amounts:
+        """What the owner holds, of resources that a ledger keeps."""
+        keeps = self._world.keeps
+        return {key: amount for key, amount in self._sums.get(owner, {}).items() if keeps(key)}
+
+    def holds(self, charge: Charge) -> bool:
+        """Whether a pod costs its owner anything: it is not finished, and not given up with a lost node."""
+        return charge.charged and charge.uid not in self._lost
+
+    def has_ended(self, uid: str) -> bool:
+        """Whether the view has seen the pod and then seen it go."""
+        return uid in self._ended
+
+    def news(self, owner: Owner) -> set[str]:
+        """The owner's pods that the watch has shown since the last call, whose reservations are to be found."""
+        return self._news.pop(owner, set())
+
+    def owners(self) -> Iterable[Owner]:
+        """Everybody who holds a pod, finished ones included."""
+        return list(self.by_owner)
+
+    def replaced(self, items: list[Charge], resource_version: str) -> None:
+        """Take the whole set, compared with what is known: deletions missed in a gap show in no other way."""
+        self.version = resource_version
+        listed = {item.uid for item in items}
+        for uid in [uid for uid in self.by_uid if uid not in listed]:
+            self._remove(uid)
+        for item in items:
+            self._put(item)
+
+    def changed(self, kind: str, item: Charge, resource_version: str) -> None:
+        """Take one change."""
+        self.version = resource_version
+        if kind == "DELETED":
+            self._remove(item.uid)
+            return
+        if item.uid not in self.by_uid and len(news := self._news.setdefault(item.owner, set())) < _MOST_NEWS:
+            news.add(item.uid)
+        self._put(item)
+
+    def progressed(self, resource_version: str) -> None:
+        """Note that everything up to this version has been shown."""
+        self.version = resource_version
+
+    def own_again(self) -> None:
+        """Find the owners of pods without a stamp anew, after a namespace has changed."""
+        for charge in list(self.by_uid.values()):
+            if not charge.stamped:
+                owner = self._world.owner_of({}, charge.namespace)
+                if owner != charge.owner:
+                    self._put(msgspec.structs.replace(charge, owner=owner))
+
+    def lose(self, uids: frozenset[str]) -> None:
+        """Give up these pods, which are being deleted on lost nodes; those given up before are charged again."""
+        changed = [self.by_uid[uid] for uid in uids ^ self._lost if uid in self.by_uid]
+        for charge in changed:
+            self._subtract(charge)
+        self._lost = uids
+        for charge in changed:
+            self._join(charge)
+            self._touched(charge.owner, charge.uid in uids)
+
+    def _put(self, charge: Charge) -> None:
+        old = self.by_uid.get(charge.uid)
+        self.by_uid[charge.uid] = charge
+        holds = self.holds(charge)
+        same = old is not None and old.owner == charge.owner and self.holds(old) == holds
+        if old is not None and same and (old.amounts == charge.amounts or not holds):
+            return
+        freed = old is not None and self._subtract(old)
+        self._join(charge)
+        if old is not None and old.owner != charge.owner:
+            self._touched(old.owner, True)
+        self._touched(charge.owner, freed)
+
+    def _join(self, charge: Charge) -> None:
+        self.by_owner.setdefault(charge.owner, set()).add(charge.uid)
+        if self.holds(charge):
+            _add(self._sums.setdefault(charge.owner, {}), charge.amounts, 1)
+
+    def _remove(self, uid: str) -> None:
+        charge = self.by_uid.pop(uid, None)
+        if charge is None:
+            return
+        self._ended[uid] = None
+        if len(self._ended) > _MOST_ENDED:
+            self._ended.popitem(last=False)
+        self._touched(charge.owner, self._subtract(charge))
+
+    def _subtract(self, charge: Charge) -> bool:
+        """Take a pod out of its owner's sums; whether something became free."""
+        pods = self.by_owner.get(charge.owner, set())
+        pods.discard(charge.uid)
+        if not pods:
+            self.by_owner.pop(charge.owner, None)
+        if not self.holds(charge):
+            return False
+        sums = self._sums[charge.owner]
+        _add(sums, charge.amounts, -1)
+        if not sums:
+            del self._sums[charge.owner]
+        return True
+
+
+def _add(sums: Amounts, amounts: Amounts, sign: int) -> None:
+    """Add in place. Sums may pass the saturation of a single amount: a later subtraction must undo them exactly."""
+    for key, amount in amounts.items():
+        left = sums.get(key, 0) + sign * amount
+        if left:
+            sums[key] = left
+        else:
+            sums.pop(key, None)
+
+
+@functools.lru_cache(maxsize=65536)
+def _shared(items: tuple[tuple[str, int], ...]) -> Amounts:
+    return dict(items)

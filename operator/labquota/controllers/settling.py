@@ -1,0 +1,31 @@
+"""Which reservations the view of pods answers, so that they may leave their ledger with the next fold."""
+
+from collections.abc import Collection
+
+from labquota.controllers.pods import Pods
+from labquota.kube import versions
+from labquota.quota.ledger import Reservation
+
+Key = tuple[str, str]
+"""A reservation's pod uid and the resourceVersion that it replaces."""
+
+
+def key(reservation: Reservation) -> Key:
+    """What tells reservations apart."""
+    return reservation.uid, reservation.version
+
+
+def is_settled(reservation: Reservation, view: Pods, given_up: Collection[Key]) -> bool:
+    """Whether a reservation has nothing to say any more.
+
+    A create is settled when the view has the pod, or has seen it end. A resize is settled when the view shows the
+    pod at a newer resourceVersion than the one before, or gone: the API server compares against that version, so
+    either this was the write or it can never be stored. What the view does not show may be given up by whoever has
+    made sure.
+    """
+    pod = view.by_uid.get(reservation.uid)
+    if pod is None:
+        return view.has_ended(reservation.uid) or key(reservation) in given_up
+    if reservation.creates:
+        return True
+    return versions.newer(pod.version, reservation.version) or key(reservation) in given_up

@@ -1,0 +1,49 @@
+"""What labquota counts, named by Prometheus' rules: base units, `_total` for counters, few label values."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ADMISSIONS: Final = Counter(
+    "labquota_admission_requests",
+    "AdmissionReviews answered, by answer: allowed, warned, refused, failed_open (let through because of an "
+    "outage), failed_closed (refused because of one), not_synced.",
+    ["answer"],
+)
+REFUSALS: Final = Counter(
+    "labquota_admission_refusals", "Reasons of refusals; a refusal with two counts twice.", ["code"]
+)
+ADMISSION_SECONDS: Final = Histogram(
+    "labquota_admission_duration_seconds",
+    "Time from reading a review to its answer.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+NO_GROUP: Final = Counter(
+    "labquota_admission_owners_without_group",
+    "Requests of owners that no group limits and no default covers.",
+)
+NO_STAMP: Final = Counter(
+    "labquota_admission_pods_without_stamp",
+    "Pods that came without an owner's stamp: the policy is not in place.",
+)
+SWAPS: Final = Gauge("labquota_ledger_swaps", "Compare-and-swaps of ledgers that this replica sent.")
+CONFLICTS: Final = Gauge("labquota_ledger_conflicts", "Those that lost against another writer.")
+
+LEADER: Final = Gauge("labquota_operator_leader", "1 in the operator that holds the Lease.")
+PODS: Final = Gauge("labquota_operator_pods", "Pods in the operator's view.")
+OWNERS: Final = Gauge("labquota_operator_owners", "Owners that hold pods.")
+OVER_LIMIT: Final = Gauge("labquota_operator_owners_over_limit", "Owners that hold more than a limit.")
+FOLDS: Final = Counter("labquota_operator_folds", "Ledgers that the operator folded.")
+FOLD_CONFLICTS: Final = Counter("labquota_operator_fold_conflicts", "Folds that lost against a replica.")
+EXPIRED: Final = Counter(
+    "labquota_operator_reservations_expired", "Reservations dropped because their pod was never stored."
+)
+BYPASSED: Final = Counter(
+    "labquota_operator_pods_bypassed",
+    "Pods of limited owners that appeared without having passed the webhook.",
+)
+FOLD_SECONDS: Final = Histogram(
+    "labquota_operator_fold_delay_seconds",
+    "Time from a change in the view to the ledger that shows it.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)

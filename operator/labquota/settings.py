@@ -1,0 +1,101 @@
+"""Every setting of webhook and operator, in one record.
+
+Each has an environment variable (`LABQUOTA_` and the name in capitals) and a flag (`--name-with-dashes`), which wins.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+PREFIX: Final = "LABQUOTA_"
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used; the message names it and says what is expected."""
+
+
+def _setting(default: Any, about: str) -> Any:
+    return dataclasses.field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an administrator may set. Times are in seconds."""
+
+    namespace: str = _setting("labquota-system", "Namespace of labquota's own Lease and service accounts.")
+    identity: str = _setting("", "Name of this process in logs and in the Lease; empty: its host name.")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = _setting("json", "json for machines, text for people.")
+    host: str = _setting("0.0.0.0", "Address that the webhook listens on.")  # noqa: S104  a pod's own address
+    port: int = _setting(8443, "Port of the webhook.")
+    tls_cert: str = _setting("/tls/tls.crt", "File with the webhook's certificate chain (PEM).")
+    tls_key: str = _setting("/tls/tls.key", "File with its private key (PEM).")
+    reuse_port: bool = _setting(False, "Share the port with other replicas on one host (SO_REUSEPORT).")
+    metrics_host: str = _setting("0.0.0.0", "Address of /metrics, /healthz and /readyz.")  # noqa: S104  as host
+    metrics_port: int = _setting(8080, "Port of /metrics, /healthz and /readyz; 0: none.")
+    create_seconds: float = _setting(
+        44.0,
+        "The longest a create or resize that the webhook allowed can take until it is stored: 34 s in the API "
+        "server whatever its flags say, and 10 s for etcd. A reservation whose pod is not seen is dropped after it.",
+    )
+    lease_seconds: float = _setting(15.0, "Time without renewal after which another operator takes over.")
+    lost_node_seconds: float = _setting(
+        0.0,
+        "A pod that is being deleted is free when its grace period has passed by this much on a node that is "
+        "unreachable; 0: it is charged until it is gone.",
+    )
+    writes_per_second: float = _setting(
+        100.0, "The most writes of the operator: folds that free something first, OwnerUsage last."
+    )
+
+
+def load(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
+    """The settings of this process.
+
+    Args:
+        environ: Environment variables; the process's own by default.
+        flags: What the command line sets; None means not set.
+
+    Raises:
+        SettingError: A value has the wrong type or is out of range.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Settings):
+        name = PREFIX + field.name.upper()
+        if flags.get(field.name) is not None:
+            values[field.name] = flags[field.name]
+        elif name in environ:
+            values[field.name] = _read(name, environ[name], type(field.default))
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def _read(name: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        if text.lower() in {"true", "1", "yes"}:
+            return True
+        if text.lower() in {"false", "0", "no", ""}:
+            return False
+        raise SettingError(f'{name}="{text}" is not true or false')
+    try:
+        return kind(text)
+    except ValueError:
+        expected = "a whole number" if kind is int else "a number"
+        raise SettingError(f'{name}="{text}" is not {expected}') from None
+
+
+def _check(settings: Settings) -> None:
+    for field in dataclasses.fields(Settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, int | float) and not 0 <= value < 1e9:
+            raise SettingError(f"{PREFIX}{field.name.upper()}={value} is out of range")
+    if settings.log_format not in {"json", "text"}:
+        raise SettingError(f'{PREFIX}LOG_FORMAT="{settings.log_format}" is not json or text')
+    if settings.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise SettingError(f'{PREFIX}LOG_LEVEL="{settings.log_level}" is not DEBUG, INFO, WARNING or ERROR')
+    if not settings.writes_per_second:
+        raise SettingError(f"{PREFIX}WRITES_PER_SECOND must be above 0")

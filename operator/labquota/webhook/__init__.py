@@ -1,0 +1,11 @@
+"""The validating webhook: AdmissionReviews over HTTPS, answered by any number of equal replicas.
+
+    server.py      HTTP: reads the body, gives the deadline on, answers with status 200
+    review.py      AdmissionReview in, answer out
+    gate.py        one review: what is asked, what it means, what is said and logged
+    admissions.py  the queue of one owner and its compare-and-swap
+    holders.py     which pods hold an owner's budget, for the line of a refusal
+    app.py         one replica, put together
+
+A replica keeps nothing that another one would need.
+"""

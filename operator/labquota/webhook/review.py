@@ -1,0 +1,121 @@
+"""AdmissionReview in and out: what one request asks, and the answer in the API server's words.
+
+An answer is always an AdmissionReview with HTTP status 200; any other HTTP answer would count as a failure of the
+webhook and open the gate.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from labquota.quota.admission import Request
+from labquota.quota.pods import Pod
+
+
+class Unreadable(ValueError):  # noqa: N818  names what is wrong
+    """A body that is no AdmissionReview of a pod.
+
+    Attributes:
+        uid: The review's uid, empty where not even that can be read.
+    """
+
+    def __init__(self, uid: str, message: str) -> None:
+        super().__init__(message)
+        self.uid = uid
+
+
+class _User(msgspec.Struct, gc=False):
+    username: str = ""
+    groups: tuple[str, ...] = ()
+
+
+class _Request(msgspec.Struct, rename="camel", gc=False):
+    uid: str
+    operation: Literal["CREATE", "UPDATE"]
+    user_info: _User
+    object: Pod
+    name: str = ""
+    namespace: str = ""
+    sub_resource: str = ""
+    old_object: Pod | None = None
+    dry_run: bool = False
+
+
+class _Review(msgspec.Struct, gc=False):
+    request: _Request
+
+
+class _Uid(msgspec.Struct, gc=False):
+    uid: str = ""
+
+
+class _Head(msgspec.Struct, gc=False):
+    request: _Uid
+
+
+_REVIEW: Final = msgspec.json.Decoder(_Review)
+_HEAD: Final = msgspec.json.Decoder(_Head)
+_UID: Final = re.compile(rb'"uid"\s*:\s*"([0-9A-Za-z-]{1,64})"')
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def decode(body: bytes) -> Request:
+    """What an AdmissionReview asks.
+
+    Raises:
+        Unreadable: The body cannot be read, or a field that counts has the wrong type.
+    """
+    try:
+        request = _REVIEW.decode(body).request
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(_uid(body), f"the AdmissionReview cannot be read: {error}") from error
+    return Request(
+        uid=request.uid,
+        operation=request.operation,
+        username=request.user_info.username,
+        groups=request.user_info.groups,
+        namespace=request.namespace,
+        name=request.name or request.object.metadata.name,
+        pod=request.object,
+        old_pod=request.old_object if request.operation == "UPDATE" else None,
+        dry_run=request.dry_run,
+    )
+
+
+def allow(uid: str, warnings: Sequence[str] = ()) -> bytes:
+    """The answer that lets a request through."""
+    response: dict[str, Any] = {"uid": uid, "allowed": True}
+    if warnings:
+        response["warnings"] = warnings
+    return _answer(response)
+
+
+def deny(uid: str, message: str, causes: Sequence[dict[str, str]], name: str) -> bytes:
+    """The answer that refuses: 403 with machine-readable causes. It never carries retryAfterSeconds.
+
+    Clients would take that as an invitation to try ten times.
+    """
+    status = {
+        "status": "Failure",
+        "code": 403,
+        "reason": "Forbidden",
+        "message": message,
+        "details": {"name": name, "kind": "pods", "causes": causes},
+    }
+    return _answer({"uid": uid, "allowed": False, "status": status})
+
+
+def _answer(response: dict[str, Any]) -> bytes:
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+    return _ENCODER.encode(review)
+
+
+def _uid(body: bytes) -> str:
+    """The uid of a review whose rest is broken: without it the API server takes no answer, and opens the gate."""
+    try:
+        return _HEAD.decode(body).request.uid
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = _UID.search(body[:4096])
+        return found.group(1).decode() if found else ""
