@@ -109,16 +109,16 @@ class Installation:
             self._plane.client.delete(self._plane.client.path_of(each))
 
     def apply_definitions(self) -> None:
-        """Apply the CRDs and wait until the API server serves them."""
-        client = self._plane.client
-        paths = [client.path_of(each) for each in installing.definitions()]
-        client.apply(installing.definitions())
+        """Apply the CRDs and wait until every API server lists the resources that they define."""
+        self._plane.client.apply(installing.definitions())
+        paths = [installing.collection(each) for each in installing.definitions()]
+        clients = [self._plane.admin.client(number) for number in range(len(self._plane.servers))]
 
         def served() -> bool:
-            statuses = [client.get(path).get("status", {}) for path in paths]
-            return all(_established(each) for each in statuses)
+            # Established is not enough: for a moment more, lists answer 429 "storage is (re)initializing".
+            return all(client.call("GET", path)[0] == 200 for client in clients for path in paths)
 
-        if not wait_until(served, 20):
+        if not wait_until(served, 30, every=0.05):
             raise ControlPlaneError(f"the API server does not serve all of {', '.join(paths)}")
 
     def metrics(self, name: str) -> dict[str, float]:
@@ -158,8 +158,3 @@ class Installation:
         self._metrics_ports[name] = port
         self._plane.processes[name] = process
         return process
-
-
-def _established(status: Mapping[str, Any]) -> bool:
-    conditions: list[Mapping[str, str]] = status.get("conditions", [])
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["NAMESPACE", "ROOT", "definitions", "everything_else", "load", "registrations"]
+__all__ = ["NAMESPACE", "ROOT", "collection", "definitions", "everything_else", "load", "registrations"]
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "labquota-system"
@@ -27,6 +27,12 @@ def load(folder: Path) -> list[dict[str, Any]]:
 def definitions() -> list[dict[str, Any]]:
     """The CustomResourceDefinitions."""
     return load(ROOT / "crds")
+
+
+def collection(definition: dict[str, Any]) -> str:
+    """The path under which the objects of a CustomResourceDefinition are listed."""
+    spec = definition["spec"]
+    return f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
 
 
 def everything_else(minor: int) -> list[dict[str, Any]]:
