@@ -1,7 +1,8 @@
 """From the older configuration to ResourceLimitGroups and ResourceLimitOverrides, as plain manifests."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from labquota.imports.manifests import Manifest, manifest, spec_of
 from labquota.imports.overlays import effective, overlay, warn_of_totals
 from labquota.imports.people import Semantics
 from labquota.imports.sources import Source
+
+MOST_SUBJECTS: Final = 1000
+"""The most that a ResourceLimitGroup's schema takes."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -43,7 +47,7 @@ def convert(directory: Path, options: Options = Options()) -> Converted:  # noqa
     source = sources.read(
         folder.read(directory, findings), options.unit, findings, allow_unknown=options.allow_unknown
     )
-    groups = [_group(name, source, findings) for name in sorted(source.groups)]
+    groups = [part for name in sorted(source.groups) for part in _group(name, source, findings)]
     overrides = list(people.overrides(source, options.semantics, findings))
     findings.readings.extend(readings.lines(list(people.differing(source)), followed=options.semantics))
     if findings.problems:
@@ -51,7 +55,8 @@ def convert(directory: Path, options: Options = Options()) -> Converted:  # noqa
     return Converted(findings, source.unit, groups, overrides)
 
 
-def _group(name: str, source: Source, findings: Findings) -> Manifest:
+def _group(name: str, source: Source, findings: Findings) -> Iterator[Manifest]:
+    """One group; in parts with the same limits where it has more users than one object takes."""
     layer = overlay((source.defaults, source.groups[name]))
     warn_of_totals(f"group {name}", layer, findings)
     fields = effective(layer, source.unit)
@@ -59,12 +64,14 @@ def _group(name: str, source: Source, findings: Findings) -> Manifest:
     if not layer.has_aggregate and all(setting.value.size is None for setting in totals.values()):
         fields = {field: setting for field, setting in fields.items() if field not in totals}
     users = source.members.of(name)
-    return manifest(
-        "ResourceLimitGroup",
-        name,
-        {
-            **({"defaultFor": ["User"]} if name == source.default_group else {}),
-            **({"subjects": [{"kind": "User", "name": user} for user in users]} if users else {}),
-            **spec_of(fields),
-        },
-    )
+    for part, first in enumerate(range(0, max(len(users), 1), MOST_SUBJECTS), start=1):
+        subjects = [{"kind": "User", "name": user} for user in users[first : first + MOST_SUBJECTS]]
+        yield manifest(
+            "ResourceLimitGroup",
+            name if part == 1 else f"{name}-part-{part}",
+            {
+                **({"defaultFor": ["User"]} if name == source.default_group and part == 1 else {}),
+                **({"subjects": subjects} if subjects else {}),
+                **spec_of(fields),
+            },
+        )

@@ -94,13 +94,14 @@ ORDER: Final = (
 """The order in which fields are written and reported."""
 
 _TIMES: Final = ("max_runtime", "idle_timeout", "gpu_hold_after_stop", "container_hold_after_stop")
-LATER: Final = frozenset(
-    {*_TIMES, *(f"{time}_h" for time in _TIMES), "sigterm_grace_s", "policies", "container_types"}
-)
+LATER: Final = frozenset({*_TIMES, *(f"{time}_h" for time in _TIMES), "sigterm_grace_s", "policies"})
 """Idle, runtime and hold times and what decides about them: labquota has no lifecycle rules yet."""
 
 LATER_OF_A_USER: Final = frozenset({"reservation_start", "reservation_end", "reserved_gpus", "expires"})
 """Of a user's override alone. `spec.notBefore` and `spec.expiresAt` can say the times, by hand."""
+
+LATER_SECTIONS: Final = frozenset({"policies", "container_types"})
+"""Of the whole configuration."""
 
 _STORAGE: Final = "disk space is limited by the storage system's own quotas"
 _IO: Final = "Kubernetes has no such limit for a pod"
@@ -120,6 +121,10 @@ NEVER: Final[Mapping[str, str]] = {
     "io_write_bps": _IO,
     "ulimit_nofile": _IO,
     "priority": "ordered a queue of its own; PriorityClasses order pods",
+}
+"""What has no place in labquota, and the reason."""
+
+NEVER_SECTIONS: Final[Mapping[str, str]] = {
     "gpu_allocation": "the scheduler and the device plugin choose devices",
     "monitoring": "labquota has metrics of its own",
     "bare_metal_access": _HOST,
@@ -128,7 +133,7 @@ NEVER: Final[Mapping[str, str]] = {
     "advanced": "settings of Docker",
     "wizard": "texts of the older command line",
 }
-"""What has no place in labquota, and the reason."""
+"""The same, of the whole configuration."""
 
 
 LIMITS: Final = frozenset({*TARGETS, *MEANING, GPU_LIMIT}) - frozenset(ALIASES)
@@ -140,5 +145,5 @@ WRITTEN: Final = frozenset({*LIMITS, *LATER, *NEVER, "aggregate"})
 
 def nearest(key: str, known: Iterable[str]) -> str:
     """A hint at the key that was probably meant, or nothing."""
-    close = difflib.get_close_matches(key[:80], sorted(known), n=1)
+    close = difflib.get_close_matches(key[:80], sorted({*known} - {key}), n=1)
     return f"; did you mean {close[0]}?" if close else ""

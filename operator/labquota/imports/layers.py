@@ -51,7 +51,7 @@ class LayerReader(msgspec.Struct, frozen=True):
         aggregate = self.document.section(section["aggregate"]) if "aggregate" in section else {}
         known = {*keys.WRITTEN, *extras, *later}
         for key in [key for key in section if "." in key]:
-            self.unknown(key, section.pop(key).where, known)
+            self.unknown(key, section.pop(key).where, ())  # a path is no key
         found = {**section, **{f"aggregate.{key}": value for key, value in aggregate.items()}}
         for key, value in found.items():
             meaning = keys.MEANING.get(key, key)
@@ -81,7 +81,7 @@ class LayerReader(msgspec.Struct, frozen=True):
             self.findings.problem(where, f"unknown key{hint} (--allow-unknown ignores it)")
 
     def _left_out(self, key: str, value: Entry) -> None:
-        if key in ("policies", "container_types") and nodes.is_null(value.node):
+        if key == "policies" and nodes.is_null(value.node):
             return  # a section of nothing but comments
         self.findings.later(value.where, key)
 

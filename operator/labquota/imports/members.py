@@ -70,9 +70,7 @@ class Members:
             elif check_user(name, where, self._findings) and self.group(name) != group:
                 listed = self.group(name)
                 fact = f"is a member of {listed}" if listed else "is a member of no group"
-                self._findings.warn(
-                    where, f"says {group}, but {name} {fact}: the member lists count, nothing was imported"
-                )
+                self._findings.warn(where, f"says {group}, but {name} {fact}: the member lists count")
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

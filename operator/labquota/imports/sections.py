@@ -38,12 +38,12 @@ def report(top: Mapping[str, Entry], reader: LayerReader) -> None:
     for key, entry in top.items():
         if key in _READ or nodes.is_null(entry.node):
             continue
-        if key in keys.LATER:
+        if key in keys.LATER_SECTIONS:
             reader.findings.later(entry.where, key)
-        elif key in keys.NEVER:
-            reader.findings.never(entry.where, key, keys.NEVER[key])
+        elif key in keys.NEVER_SECTIONS:
+            reader.findings.never(entry.where, key, keys.NEVER_SECTIONS[key])
         else:
-            reader.unknown(key, entry.where, {*_READ, *keys.LATER, *keys.NEVER})
+            reader.unknown(key, entry.where, {*_READ, *keys.LATER_SECTIONS, *keys.NEVER_SECTIONS})
     if "enforcement" in top:
         for key, entry in reader.document.section(top["enforcement"]).items():
             _enforcement(key, entry, reader)
@@ -61,7 +61,7 @@ def _enforcement(key: str, entry: Entry, reader: LayerReader) -> None:
                 "the older system did not enforce its aggregate sections; labquota will, "
                 "unless a group says spec.enforcement: Warn or Off",
             )
-    elif full in keys.NEVER:
-        reader.findings.never(entry.where, full, keys.NEVER[full])
+    elif full in keys.NEVER_SECTIONS:
+        reader.findings.never(entry.where, full, keys.NEVER_SECTIONS[full])
     else:
         reader.unknown(key, entry.where, ("aggregate_limits", "cgroup_driver"))

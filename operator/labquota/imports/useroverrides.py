@@ -13,7 +13,8 @@ from labquota.imports.lines import Document, Entry
 from labquota.imports.names import check_user
 
 _SECTION: Final = "user_overrides"
-_NOTES: Final = ("reason", "approved_by")
+_NOTES: Final = {"reason": 1024, "approved_by": 256}
+"""Texts, with the longest that ResourceLimitOverride's schema takes."""
 
 
 class UserOverride(msgspec.Struct, frozen=True):
@@ -51,10 +52,12 @@ def read(reader: LayerReader, entry: Entry) -> UserOverride | None:
     layer = reader.read(entry, extras=_NOTES, later=keys.LATER_OF_A_USER)
     notes: dict[str, str] = {}
     for key, note in layer.extras.items():
-        if isinstance(note.node, ScalarNode):
-            notes[key] = note.node.value
-        else:
+        if not isinstance(note.node, ScalarNode):
             reader.findings.problem(note.where, f"{nodes.kind(note.node)} where a text is due")
+        elif len(note.node.value) > _NOTES[key]:
+            reader.findings.problem(note.where, f"longer than {_NOTES[key]} characters: shorten it")
+        elif not nodes.is_null(note.node):
+            notes[key] = note.node.value
     if not check_user(user, entry.where, reader.findings):
         return None
     return UserOverride(user, entry.where, layer, notes)

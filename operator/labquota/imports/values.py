@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from labquota.quota.quantities import MAX
 
 UNLIMITED: Final = "unlimited"
-_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})?(?:\.[0-9]{0,18})?")
+_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})?(?:\.[0-9]{0,12})?")  # as much as the schema takes
 _MEMORY: Final = re.compile(r"([0-9.]+) ?([bkmgtpe]?)(?:i?b)?", re.IGNORECASE)
 _SUFFIXES: Final = " kmgtpe"  # each 1024 times the one before
 
