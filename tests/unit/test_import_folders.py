@@ -1,4 +1,4 @@
-"""Whole folders: the seeds of the four groups, a configuration of the newer vintage, and `load` for the command line."""
+"""Whole folders: the seeds of the four groups, a configuration of the newer vintage, and `load`."""
 
 from pathlib import Path
 
@@ -161,7 +161,8 @@ LOAD_PROBLEMS = [
     (
         "a bad quantity",
         {
-            "a.yaml": "apiVersion: labquota.dev/v1alpha1\nkind: ResourceLimitGroup\nmetadata: {name: a}\nspec: {aggregate: {gpu: x}}"
+            "a.yaml": "apiVersion: labquota.dev/v1alpha1\nkind: ResourceLimitGroup\n"
+            "metadata: {name: a}\nspec: {aggregate: {gpu: x}}"
         },
         "/a.yaml:1: ResourceLimitGroup/a: spec.aggregate[gpu]: ",
     ),
