@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -37,8 +38,14 @@ def tls_context(cert: str, key: str) -> ssl.SSLContext:
         OSError: A file cannot be read.
         ssl.SSLError: It holds no certificate or key, or the two do not belong together.
     """
+    for path in (cert, key):
+        Path(path).open("rb").close()  # its error names the file, which that of load_cert_chain does not
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(cert, key)
+    try:
+        context.load_cert_chain(cert, key)
+    except ssl.SSLError as error:
+        text = f"cannot serve with certificate {cert} and key {key}: {error}"
+        raise ssl.SSLError(error.errno, text) from error
     return context
 
 

@@ -11,6 +11,8 @@ import click
 _COMMANDS: Final = {
     # name: (module, one line for --help); the module holds a click command named `command`
     "import": ("labquota.cli.import_", "Turn the older limiter's configuration into labquota objects."),
+    "webhook": ("labquota.cli.webhook_", "Run one replica of the admission webhook."),
+    "operator": ("labquota.cli.operator_", "Run one operator."),
 }
 
 
