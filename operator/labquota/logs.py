@@ -9,12 +9,16 @@ import logging
 import sys
 from typing import Literal, TextIO
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 Format = Literal["json", "text"]
 
-_NOISY = ("aiohttp.access", "asyncio", "urllib3")
+_NOISY = ("aiohttp.access", "asyncio", "kopf", "urllib3")
 """Loggers whose INFO tells an administrator nothing."""
+
+_KOPF = ("k8s_ref", "k8s_skip", "settings")
+"""What kopf hangs on its records for itself; whole live objects are among it."""
 
 
 class _Json(JsonFormatter):
@@ -25,6 +29,8 @@ class _Json(JsonFormatter):
             "{asctime}{levelname}{name}{message}",
             style="{",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "error"},
+            reserved_attrs=[*RESERVED_ATTRS, *_KOPF],
+            json_default=str,
         )
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802  logging's own name and form
