@@ -184,6 +184,15 @@ def test_load_says_what_is_wrong_and_where(
     ).replace(str(tmp_path), ""), sentence
 
 
+@pytest.mark.timeout(20)
+def test_load_reads_a_manifest_that_grows_without_end_at_once(tmp_path: Path) -> None:
+    lines = ["x0: &x0 [1]"]
+    lines += [f"x{level}: &x{level} [{', '.join([f'*x{level - 1}'] * 9)}]" for level in range(1, 30)]
+    (tmp_path / "a.yaml").write_text("\n".join(lines), "utf-8")
+    with pytest.raises(imports.LoadError, match=r"a\.yaml:\d+: x\d+: too deep or too large for a manifest"):
+        imports.load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("limits", "section", "number"),
     [

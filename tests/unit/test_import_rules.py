@@ -38,6 +38,12 @@ CASES = [
         {"aggregate.gpu-equivalents": "0.286", "perPod.gpu": 2},
     ),
     Case(
+        "one newer name among older ones tells the newer vintage",
+        "max_mig_instances: 2",
+        {"aggregate.gpu-equivalents": "2", "aggregate.gpu": ABSENT},
+        "max_gpu_slots_per_container: 1",
+    ),
+    Case(
         "a given unit overrides what the keys' names tell",
         "max_gpu_equivalents: 4.0",
         {"aggregate.gpu": 4, "aggregate.gpu-equivalents": ABSENT},
