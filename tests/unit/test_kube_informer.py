@@ -315,6 +315,19 @@ async def test_a_silent_connection_is_given_up_and_the_second_in_a_row_lists_ane
     assert "the watch of /things ended, going on in 0.1 s: silent for 0.2 s" in caplog.messages
 
 
+async def test_two_silences_with_a_sign_of_life_between_are_no_reason_to_list() -> None:
+    async with serving() as fake:
+        fake.script(
+            page([], 9),
+            stream(then="hang"),
+            stream(bookmark(10), then="hang"),
+            stream(bookmark(11), then="hang"),
+        )
+        async with informing(fake, silence=0.2) as (informer, sink):
+            await sink.version(11)
+            assert informer.relists == 1
+
+
 async def test_bookmarks_keep_a_quiet_watch_alive() -> None:
     async with serving() as fake:
         fake.script(page([], 9), stream(*[bookmark(10 + n) for n in range(8)], pause=0.1, then="hang"))

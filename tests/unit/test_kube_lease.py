@@ -28,10 +28,12 @@ class Store:
         self.version = 100
         self.down = False
         self.lose_answers = 0
+        self.delay = 0.0
         self.clients: list[HttpApi] = []
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(self.delay)
         if self.down:
             return web.json_response(status(503, "ServiceUnavailable", "down"), status=503)
         answer = getattr(self, request.method.lower())(await request.read())
@@ -292,6 +294,17 @@ async def test_a_holder_that_slept_past_the_deadline_goes_on_if_nobody_came() ->
         await lease.renew()
 
         assert lease.held()
+
+
+async def test_a_slow_renewal_counts_from_when_it_was_sent() -> None:
+    async with storing() as store:
+        lease = store.candidate("op-a")
+        await lease.acquire()
+        store.delay = QUICK.renew_deadline + 0.1
+
+        await lease.renew()
+
+        assert not lease.held()
 
 
 async def test_a_candidate_waits_through_an_outage() -> None:
