@@ -1,6 +1,7 @@
 """Names of its own for every test, so that tests on one control plane do not disturb each other, and a clean end."""
 
 import secrets
+import time
 from typing import Any, Self
 
 from controlplane import ControlPlane, User
@@ -53,12 +54,12 @@ class World:
         return name
 
     def group(self, short: str, **spec: Any) -> str:
-        """A ResourceLimitGroup (`manifests.group`); returns its name."""
-        return self.apply(manifests.group(self.name(short), **spec))
+        """A ResourceLimitGroup (`manifests.group`); returns its name when labquota has seen it."""
+        return self._seen(manifests.group(self.name(short), **spec))
 
     def override(self, short: str, owner: str, **spec: Any) -> str:
-        """A ResourceLimitOverride (`manifests.override`); returns its name."""
-        return self.apply(manifests.override(self.name(short), owner, **spec))
+        """A ResourceLimitOverride (`manifests.override`); returns its name when labquota has seen it."""
+        return self._seen(manifests.override(self.name(short), owner, **spec))
 
     def apply(self, manifest: Manifest) -> str:
         """Apply any object and take it away at the end; returns its name."""
@@ -92,6 +93,20 @@ class World:
             if each["owner"] == owner:
                 return str(each["ledger"])
         return None
+
+    def _seen(self, manifest: Manifest) -> str:
+        name = self.apply(manifest)
+        path = self.plane.client.path_of(manifest)
+
+        def observed() -> bool:
+            found = self.plane.client.get(path)
+            generation: int = found["metadata"]["generation"]
+            return bool(found.get("status", {}).get("observedGeneration") == generation)
+
+        # The replicas watch what the operator watches; a moment more covers the difference between them.
+        if self.installed is not None and wait_until(observed, 2):
+            time.sleep(0.1)
+        return name
 
     def close(self) -> None:
         """Delete what was made: applied objects, pods (at once), then namespaces (in the background)."""
