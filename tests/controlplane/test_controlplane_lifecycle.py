@@ -100,10 +100,15 @@ def test_a_failed_start_says_which_program_and_keeps_its_log(capsys: pytest.Capt
 
 def test_a_process_outlives_the_thread_that_restarted_it(tmp_path: Path) -> None:
     process = Process("sleep", ["/bin/sleep", "60"], logs=tmp_path)
-    thread = Thread(target=process.start)
+
+    def start_and_linger() -> None:
+        process.start()
+        time.sleep(0.5)  # until the launcher has asked to die with its parent
+
+    thread = Thread(target=start_and_linger)
     thread.start()
     thread.join()
-    time.sleep(0.3)
+    time.sleep(0.2)
     assert process.alive
     process.kill()
     assert process.returncode == -signal.SIGKILL
