@@ -1,9 +1,6 @@
 """How a command ends when it cannot do what it was asked: one line on standard error, and an exit code.
 
-0  done: the pod would pass, the owner is within the limits
-1  the answer is no: the pod would be refused, the owner is over a limit
-2  bad input: an argument, a file, a setting
-3  the cluster does not answer, does not permit it, or has no labquota
+The codes are documented in docs/cli.md, and every command's --help says what they mean there.
 """
 
 from typing import Final
@@ -11,20 +8,27 @@ from typing import Final
 import click
 
 NO: Final = 1
+"""The answer is no: the pod would be refused, the owner is over a limit."""
 BAD_INPUT: Final = 2
+"""An argument, a file or a setting cannot be used."""
 NO_ANSWER: Final = 3
+"""The cluster does not answer, does not permit it, or has no labquota."""
 
 
-class BadInput(click.ClickException):  # noqa: N818  names what is wrong
+class BadInput(click.ClickException):
     """What was typed, or what a file holds, cannot be used."""
 
     exit_code = BAD_INPUT
 
 
-class NoAnswer(click.ClickException):  # noqa: N818  names what is wrong
-    """The cluster does not answer, or says that we may not ask."""
+class NoAnswer(click.ClickException):
+    """The cluster gives no answer."""
 
     exit_code = NO_ANSWER
+
+
+class Forbidden(NoAnswer):
+    """The API server says that we may not ask."""
 
 
 def line(error: BaseException) -> str:

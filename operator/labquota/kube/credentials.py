@@ -13,6 +13,7 @@ import ssl
 import urllib.parse
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import yaml
 from kubernetes import client, config
@@ -21,6 +22,8 @@ from labquota.clock import Clock, SystemClock
 from labquota.kube.errors import CredentialsError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 REFRESH_SECONDS = 20.0
 """How long headers are used without asking the hook, which itself renews a token a minute or more before its end."""
@@ -59,7 +62,7 @@ class Credentials:
 def load(
     kubeconfig: str | None = None, context: str | None = None, *, clock: Clock | None = None
 ) -> Credentials:
-    """Find the cluster as kubectl does: a named kubeconfig, KUBECONFIG, the home folder's, else a pod's own account.
+    """Find the cluster as `configuration` does.
 
     Args:
         kubeconfig: path of a kubeconfig file, or several joined as in KUBECONFIG.
@@ -69,30 +72,29 @@ def load(
     Raises:
         CredentialsError: one line that says what was looked for and what to do.
     """
-    files = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    found = [each for each in files.split(os.pathsep) if each and pathlib.Path(each).expanduser().exists()]
-    settings = client.Configuration()
-    try:
-        if found:
-            config.load_kube_config(os.pathsep.join(found), context, settings)  # type: ignore[no-untyped-call]  # ships no types
-        elif kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]  # as above
-        else:
-            raise CredentialsError(
-                f"no cluster to talk to: there is no kubeconfig at {files}. Set KUBECONFIG or pass --kubeconfig."
-            )
-        return of_configuration(settings, clock=clock)
-    # The package meets a malformed file with whatever error its structure happens to cause.
-    except (
-        config.ConfigException,
-        yaml.YAMLError,
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-    ) as error:
-        raise CredentialsError(f"cannot use the credentials in {files}: {_one_line(error)}") from error
+    return _usable(kubeconfig, lambda: of_configuration(_configuration(kubeconfig, context), clock=clock))
+
+
+def configuration(kubeconfig: str | None = None, context: str | None = None) -> client.Configuration:
+    """Find the cluster as kubectl does: a named kubeconfig, KUBECONFIG, the home folder's, else a pod's own account.
+
+    Args:
+        kubeconfig: path of a kubeconfig file, or several joined as in KUBECONFIG.
+        context: name of the context; the file's current one by default.
+
+    Returns:
+        The `kubernetes` package's own configuration object, for its own client.
+
+    Raises:
+        CredentialsError: one line that says what was looked for and what to do.
+    """
+    return _usable(kubeconfig, lambda: _configuration(kubeconfig, context))
+
+
+def files(kubeconfig: str | None = None) -> str:
+    """The kubeconfig files that exist, joined as in KUBECONFIG; empty where there is none."""
+    found = [pathlib.Path(each).expanduser() for each in _sought(kubeconfig).split(os.pathsep) if each]
+    return os.pathsep.join(str(each) for each in found if each.exists())
 
 
 def of_configuration(settings: client.Configuration, *, clock: Clock | None = None) -> Credentials:
@@ -141,6 +143,42 @@ class _Headers:
         if not token and self._settings.username:
             token = self._settings.get_basic_auth_token()
         return {"Authorization": token.strip()} if token else {}
+
+
+def _sought(kubeconfig: str | None) -> str:
+    return kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+
+
+def _configuration(kubeconfig: str | None, context: str | None) -> client.Configuration:
+    settings = client.Configuration()
+    if found := files(kubeconfig):
+        config.load_kube_config(found, context, settings)  # type: ignore[no-untyped-call]  # ships no types
+    elif kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]  # as above
+    else:
+        raise CredentialsError(
+            f"no cluster to talk to: there is no kubeconfig at {_sought(kubeconfig)}. "
+            "Set KUBECONFIG or pass --kubeconfig."
+        )
+    return settings
+
+
+def _usable(kubeconfig: str | None, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    # The package meets a malformed file with whatever error its structure happens to cause.
+    except (
+        config.ConfigException,
+        yaml.YAMLError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:
+        raise CredentialsError(
+            f"cannot use the credentials in {_sought(kubeconfig)}: {_one_line(error)}"
+        ) from error
 
 
 def _tls(settings: client.Configuration) -> ssl.SSLContext:

@@ -1,0 +1,201 @@
+"""What an answer rests on: the limits, and what owners hold, from the cluster or from files.
+
+People may read limits and budgets, but not ledgers; then the published budget stands in for the ledger.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from labquota.api import API_VERSION, ObjectMeta, OwnerUsage, ResourceLimitGroup, ResourceLimitOverride
+from labquota.cli import output
+from labquota.cli.cluster import Cluster, segment
+from labquota.cli.failures import BadInput, Forbidden, NoAnswer
+from labquota.kube.errors import NotFound
+from labquota.quota import encoding, limits, owners, resources
+from labquota.quota.explain import Holder
+from labquota.quota.ledger import EMPTY, Ledger, Reservation
+from labquota.quota.limits import Limits
+from labquota.quota.owners import Owner
+from labquota.quota.quantities import QuantityError
+from labquota.quota.world import World
+
+_ROOT: Final = f"/apis/{API_VERSION}"
+
+
+class _Groups(msgspec.Struct):
+    items: list[ResourceLimitGroup]
+
+
+class _Overrides(msgspec.Struct):
+    items: list[ResourceLimitOverride]
+
+
+class _Ledger(msgspec.Struct):
+    ledger: str = ""
+
+
+class _Namespace(msgspec.Struct):
+    metadata: ObjectMeta
+
+
+class Facts:
+    """Limits and ledgers of one cluster, or of files that stand for one.
+
+    Args:
+        world: Groups and overrides; namespaces are added as they are met.
+        cluster: Where ledgers and budgets are read; None answers for a cluster without pods.
+    """
+
+    def __init__(self, world: World, cluster: Cluster | None = None) -> None:
+        self.world, self.cluster = world, cluster
+        self.now = datetime.now(UTC)
+        self._usages: dict[Owner, OwnerUsage | None] = {}
+        self._ledgers: dict[Owner, Ledger] = {}
+
+    def usage(self, owner: Owner) -> OwnerUsage | None:
+        """The owner's budget as it was last published; None where nothing is."""
+        if owner not in self._usages:
+            self._usages[owner] = read_usage(self.cluster, owner) if self.cluster else None
+        return self._usages[owner]
+
+    def ledger(self, owner: Owner) -> Ledger:
+        """What the owner holds: the ledger, or where we may not read it, the published budget."""
+        if owner not in self._ledgers:
+            self._ledgers[owner] = self._read_ledger(owner) if self.cluster else EMPTY
+        return self._ledgers[owner]
+
+    def groups_of(self, owner: Owner) -> tuple[str, ...]:
+        """A user's groups, as far as limits name them, as they were when the user last asked."""
+        if not owner.startswith("user:"):
+            return ()
+        if known := self.ledger(owner).groups:
+            return known
+        # The budget does not hold the user's groups, but the limit group that they led to.
+        usage = self.usage(owner)
+        group = self.world.groups.get(usage.status.group) if usage else None
+        match = self.world.group_of(owner, ())
+        if group is None or (match is not None and match[0].name == group.name):
+            return ()
+        return tuple(sorted(group.user_groups)[:1])
+
+    def meet_namespace(self, name: str) -> None:
+        """Take in a namespace's labels and annotations, which say who owns what controllers make in it."""
+        if self.cluster is None:
+            return
+        try:
+            meta = msgspec.json.decode(
+                self.cluster.get(f"/api/v1/namespaces/{segment(name)}"), type=_Namespace
+            )
+        except NotFound:
+            output.note(f"there is no namespace {name}")
+        except Forbidden as error:
+            output.note(f"the owner and labels of namespace {name} are not known: {error.message}")
+        else:
+            self.world.put_namespace(name, meta.metadata.labels, meta.metadata.annotations)
+
+    def limits_of(self, owner: Owner, groups: tuple[str, ...]) -> Limits:
+        """What is in force for an owner now."""
+        return self.world.limits_of(owner, self.world.named_groups(groups), self.now)
+
+    def holders(self, owner: Owner) -> list[Holder]:
+        """The pods that hold most, and those that are not stored yet."""
+        usage = self.usage(owner)
+        published = usage.status.pods if usage else ()
+        held = [Holder(pod.namespace, pod.name, amounts(pod.uses)) for pod in published]
+        open_ = self.ledger(owner).reservations
+        return held + [Holder(each.namespace, each.name, each.after) for each in open_ if each.uid]
+
+    def _read_ledger(self, owner: Owner) -> Ledger:
+        assert self.cluster is not None  # noqa: S101  for the type checker
+        try:
+            body = self.cluster.get(f"{_ROOT}/ownerledgers/{owners.object_name(owner)}")
+            return encoding.decode(msgspec.json.decode(body, type=_Ledger).ledger)
+        except NotFound:
+            return EMPTY
+        except Forbidden:
+            usage = self.usage(owner)
+            return EMPTY if usage is None else _as_ledger(usage)
+        except encoding.LedgerError as error:
+            raise NoAnswer(f"the ledger of {owner} cannot be read: {error}") from error
+
+
+def from_cluster(cluster: Cluster) -> Facts:
+    """The limits that are in force in a cluster.
+
+    Raises:
+        Forbidden: We may not read them.
+        NoAnswer: The cluster does not answer, or labquota is not installed there.
+    """
+    world = World()
+    try:
+        groups = msgspec.json.decode(cluster.get(f"{_ROOT}/resourcelimitgroups"), type=_Groups)
+        overrides = msgspec.json.decode(cluster.get(f"{_ROOT}/resourcelimitoverrides"), type=_Overrides)
+    except NotFound:
+        raise NoAnswer("this cluster has no labquota: it knows no resourcelimitgroups.labquota.dev") from None
+    _fill(world, groups.items, overrides.items)
+    return Facts(world, cluster)
+
+
+def from_files(path: Path) -> Facts:
+    """The limits that files hold: the older limiter's configuration, or labquota's own manifests.
+
+    Raises:
+        BadInput: Something in them is wrong; every problem on a line of its own.
+    """
+    from labquota import imports  # noqa: PLC0415  only --config needs it
+
+    try:
+        loaded = imports.load(path)
+    except imports.LoadError as error:
+        raise BadInput(str(error)) from error
+    for warning in loaded.warnings:
+        output.note(warning)
+    world = World()
+    _fill(world, loaded.groups, loaded.overrides)
+    return Facts(world)
+
+
+def read_usage(cluster: Cluster, owner: Owner) -> OwnerUsage | None:
+    """An owner's budget; None where nothing is published."""
+    try:
+        body = cluster.get(f"{_ROOT}/ownerusages/{segment(owners.object_name(owner))}")
+    except NotFound:
+        return None
+    return msgspec.json.decode(body, type=OwnerUsage)
+
+
+def amounts(shown: dict[str, str]) -> dict[str, int]:
+    """Amounts in base units from the words of an OwnerUsage; what cannot be read is left out."""
+    found = {}
+    for key, text in shown.items():
+        try:
+            found[key] = resources.parse_limit(key, text) or 0
+        except QuantityError:
+            continue
+    return found
+
+
+def _as_ledger(usage: OwnerUsage) -> Ledger:
+    """A ledger of the same totals; what is reserved is in one piece, since a budget does not tell them apart."""
+    reserved = amounts(usage.status.reserved)
+    one = Reservation(uid="", namespace="", name="", version="", before={}, after=reserved)
+    return Ledger(folded=amounts(usage.status.used), reservations=(one,) if reserved else ())
+
+
+def _fill(
+    world: World, groups: Iterable[ResourceLimitGroup], overrides: Iterable[ResourceLimitOverride]
+) -> None:
+    for group in groups:
+        compiled = limits.compile_group(group)
+        world.put_group(compiled)
+        for problem in compiled.problems:
+            output.note(f"ResourceLimitGroup/{compiled.name}: {problem}")
+    for override in overrides:
+        read = limits.compile_override(override)
+        world.put_override(read)
+        for problem in read.problems:
+            output.note(f"ResourceLimitOverride/{read.name}: {problem}")

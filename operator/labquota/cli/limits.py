@@ -1,0 +1,193 @@
+"""`labquota limits`: what an owner may hold, and which object says so."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from labquota import imports
+from labquota.api import UsageLimit
+from labquota.cli import cluster, facts, identity, output
+from labquota.cli.cluster import Cluster, Target
+from labquota.cli.facts import Facts
+from labquota.cli.failures import BadInput, Forbidden
+from labquota.cli.identity import Identity
+from labquota.quota.limits import Limit, Limited, Limits
+from labquota.quota.owners import Owner
+from labquota.quota.resources import UNLIMITED, parse_limit, show
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An owner's limits, and how they came to be theirs."""
+
+    owner: Owner
+    limits: Limits
+    why: str
+    me: Identity | None = None
+    """The asker, where the owner is the asker."""
+
+
+@click.command("limits")
+@click.argument("owner", required=False)
+@click.option(
+    "--aggregate", is_flag=True, help="Print the older limiter's aggregate section as JSON, or null."
+)
+@click.option(
+    "--aggregate-gpu-limit", is_flag=True, help="Print the GPU limit alone: a number, or unlimited."
+)
+@click.option(
+    "--config",
+    metavar="DIR",
+    type=click.Path(exists=True, path_type=Path),
+    help="Answer from files, without a cluster: the older limiter's folder, or labquota's manifests.",
+)
+@output.option
+@cluster.options
+def command(
+    owner: str | None,
+    *,
+    aggregate: bool,
+    aggregate_gpu_limit: bool,
+    config: Path | None,
+    output: str,
+    target: Target,
+) -> None:
+    """Show the limits of OWNER: user:NAME, serviceaccount:NAMESPACE/NAME or namespace:NAME.
+
+    A bare name is a user. Without OWNER: how the cluster sees you, your group, why it is yours, and your limits.
+
+    \b
+    Examples:
+      labquota limits                                  mine, in the current context
+      labquota limits alice                            a user's
+      labquota limits namespace:vision -o json         for a program
+      labquota limits alice --aggregate-gpu-limit      "3", or "unlimited"
+      labquota limits alice --config /etc/limiter      from files, without a cluster
+      labquota limits --as bob --as-group students     what bob would see
+
+    \b
+    Exit codes:
+      0  answered
+      2  bad input
+      3  the cluster does not answer, does not permit it, or has no labquota
+    """  # noqa: D301  # \b is click's mark
+    answer = _from_files(owner, config, target) if config else _from_cluster(owner, target)
+    caps = {key: limit.amount for key, limit in answer.limits.aggregate.items()}
+    if aggregate_gpu_limit:
+        click.echo(imports.aggregate_gpu_limit(caps))
+    elif aggregate:
+        click.echo(json.dumps(imports.aggregate_section(caps)))
+    else:
+        _print(answer, output)
+
+
+def _from_files(owner: str | None, config: Path, target: Target) -> Answer:
+    me = identity.of_target(target)
+    if owner is None and me is None:
+        raise BadInput("with --config, say whose limits: labquota limits OWNER --config DIR, or --as USER")
+    known = facts.from_files(config)
+    asked = identity.owner_named(owner) if owner is not None else None
+    return _answer(known, asked, me)
+
+
+def _from_cluster(owner: str | None, target: Target) -> Answer:
+    reached = Cluster(target)
+    asked = identity.owner_named(owner) if owner is not None else None
+    me = identity.of_cluster(reached)
+    try:
+        known = facts.from_cluster(reached)
+    except Forbidden as error:
+        return _published(reached, asked or me.owner, me if asked in (None, me.owner) else None, error)
+    if asked is not None and asked.startswith("namespace:"):
+        known.meet_namespace(asked.partition(":")[2])
+    return _answer(known, asked, me)
+
+
+def _answer(known: Facts, asked: Owner | None, me: Identity | None) -> Answer:
+    if me is not None and asked in (None, me.owner):
+        owner, groups = me.owner, known.world.named_groups(me.groups)
+    else:
+        owner, me = asked or Owner(""), None
+        groups = known.groups_of(owner)
+    match = known.world.group_of(owner, groups)
+    why = match[1] if match else "no group matches, and none is the default"
+    return Answer(owner, known.limits_of(owner, groups), why, me)
+
+
+def _published(reached: Cluster, owner: Owner, me: Identity | None, error: Forbidden) -> Answer:
+    """The limits as the owner's published budget repeats them, for a person who may read only that."""
+    try:
+        usage = facts.read_usage(reached, owner)
+    except Forbidden:
+        raise error from None
+    if usage is None:
+        raise error
+    output.note(f"from the published budget, without per-pod limits; {error.message}")
+    status = usage.status
+    aggregate = {key: Limit(parse_limit(key, each.limit), each.source) for key, each in status.limits.items()}
+    limits = Limits(group=status.group or None, aggregate=aggregate, enforcement=status.enforcement)
+    return Answer(owner, limits, "as published", me)
+
+
+def _print(answer: Answer, form: str) -> None:
+    if form != "table":
+        output.data(form, _shape(answer))
+        return
+    limits = answer.limits
+    if answer.me is not None:
+        click.echo(f"User:        {answer.me.username}")
+        click.echo(f"User groups: {', '.join(answer.me.groups) or 'none'}")
+    click.echo(f"Owner:       {answer.owner}")
+    click.echo(f"Group:       {limits.group or 'none'} ({answer.why})")
+    if limits.enforcement != "Enforce" and limits.group:
+        click.echo(f"Enforcement: {limits.enforcement}")
+    if limits.suspended:
+        click.echo(f"Suspended:   by {limits.suspended}: no new pods")
+    if not limits.allow_whole_gpu:
+        click.echo(f"Whole GPUs:  not allowed ({limits.whole_gpu_source})")
+    rows = [
+        [key, *_cells(limits.aggregate, key), *_cells(limits.per_pod, key)]
+        for key in sorted({*limits.aggregate, *limits.per_pod})
+    ]
+    if rows:
+        click.echo()
+        columns = ("resource", "limit", "set by", "per pod", "per pod set by")
+        output.console().print(output.table(columns, rows, numbers=("limit", "per pod")))
+    else:
+        click.echo("Limits:      none: not limited")
+
+
+def _cells(limited: Limited, key: str) -> tuple[str, str]:
+    limit = limited.get(key)
+    return ("", "") if limit is None else (_amount(key, limit), limit.source)
+
+
+def _amount(key: str, limit: Limit) -> str:
+    return UNLIMITED if limit.amount is None else show(key, limit.amount)
+
+
+def _shape(answer: Answer) -> dict[str, Any]:
+    limits = answer.limits
+    me = {"username": answer.me.username, "groups": list(answer.me.groups)} if answer.me else None
+    return {
+        "owner": answer.owner,
+        "identity": me,
+        "group": limits.group,
+        "why": answer.why,
+        "enforcement": limits.enforcement,
+        "whenUnset": limits.when_unset,
+        "onError": limits.on_error,
+        "allowWholeGPU": limits.allow_whole_gpu,
+        "suspended": limits.suspended,
+        "aggregate": _layer(limits.aggregate),
+        "perPod": _layer(limits.per_pod),
+    }
+
+
+def _layer(limited: Limited) -> dict[str, Any]:
+    return {
+        key: msgspec.to_builtins(UsageLimit(limit=_amount(key, limit), source=limit.source))
+        for key, limit in sorted(limited.items())
+    }
