@@ -111,7 +111,7 @@ DEFINITIONS: Final = (
             Column("CPU", ".status.summary.cpu"),
             Column("Memory", ".status.summary.memory"),
             Column("Pods", ".status.summary.pods"),
-            Column("Over", ".status.overLimit"),
+            Column("Over", ".status.summary.over"),
             _AGE,
         ),
     ),

@@ -37,6 +37,7 @@ class UsageSummary(Report, frozen=True, kw_only=True):
     cpu: Annotated[str, about("requests.cpu in cores, such as 12/96.")] = ""
     memory: Annotated[str, about("requests.memory, such as 20Gi/96Gi.")] = ""
     pods: Annotated[str, about("Pods, such as 2/3.")] = ""
+    over: Annotated[str, about("What is above its limit, such as gpu,pods.")] = ""
 
 
 class UsagePod(Report, frozen=True, kw_only=True):

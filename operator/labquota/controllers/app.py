@@ -13,6 +13,7 @@ import msgspec
 from labquota.api import OwnerUsage
 from labquota.clock import SystemClock
 from labquota.controllers import handlers, nodes, usage
+from labquota.controllers.budgets import Budgets
 from labquota.controllers.expiring import Expiry
 from labquota.controllers.folding import Folder
 from labquota.controllers.leading import Leader
@@ -48,13 +49,14 @@ class Operator:
 
     def __init__(self, api: Api, settings: Settings, take_signals: Callable[[], None]) -> None:
         clock, rng = SystemClock(), random.Random()  # noqa: S311  jitter, not a secret
+        self._clock = clock
         self._api, self._settings, self._take_signals = api, settings, take_signals
         self.world, crd = World(), Crd()
         self._world_changed = asyncio.Event()
         self.view = Pods(self.world, self._pods_touched)
         self.store = Ledgers(api, self._ledger_changed)
         pace = Pace(clock, settings.writes_per_second)
-        self.usage = usage.Usage(api, self.view, self.store, self.world, clock, pace)
+        self.usage = usage.Usage(api, self.view, self.store, Budgets(self.view, self.world, clock), pace)
         self.folder = Folder(self.view, self.store, pace, clock, self._current, self.usage.folded)
         self.statuses = Statuses(api, self.world, self.usage, self.store, clock, pace)
         self.nodes = nodes.Nodes(self.view, clock, settings.lost_node_seconds)
@@ -104,11 +106,18 @@ class Operator:
 
     async def _follow_world(self) -> None:
         """After groups, overrides or namespaces have changed: other owners, other keys in ledgers, other budgets."""
+        owned = -1
         while True:
-            await self._world_changed.wait()
+            now = self._clock.now()
+            change = self.world.next_change(now)
+            with suppress(TimeoutError):  # an override that begins or ends is a change, too
+                async with asyncio.timeout((change - now).total_seconds() if change else None):
+                    await self._world_changed.wait()
             await asyncio.sleep(_WORLD_SECONDS)
             self._world_changed.clear()
-            self.view.own_again()
+            if owned != self.world.owners_revision:
+                owned = self.world.owners_revision
+                self.view.own_again()
             for owner in {*self.view.owners(), *self.store.copies}:
                 self.folder.touch(owner)
                 self.usage.touch(owner)

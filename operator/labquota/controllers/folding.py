@@ -146,7 +146,6 @@ class Folder:
                 continue
 
     async def _fold(self, owner: Owner, rank: Rank) -> None:
-        news = self._view.news(owner)
         stored = self._store.copy(owner)
         for _ in range(_TRIES):
             if stored is None:
@@ -157,11 +156,7 @@ class Folder:
                 self.touch(owner)
                 return
             try:
-                written = await self._write(stored, rank)
-                if written is not None:
-                    swapped = written is not stored  # which proves that the copy was current
-                    bypassed = news - {each.uid for each in stored.ledger.reservations} if swapped else set()
-                    self._folded(written, bypassed)
+                await self._write(stored, rank)
             except errors.Conflict:
                 metrics.FOLD_CONFLICTS.inc()
                 stored = None
@@ -177,21 +172,26 @@ class Folder:
         view = stored.ledger.view
         return versions.newer(view, self._view.version) and not versions.newer(view, await self._current())
 
-    async def _write(self, stored: Stored, rank: Rank) -> Stored | None:
-        """Swap in what the view says; the ledger as it stands then, or None where there is none and need be none."""
-        folded = self._view.sums(stored.owner)
-        settled = [each for each in stored.ledger.reservations if is_settled(each, self._view, self.given_up)]
+    async def _write(self, stored: Stored, rank: Rank) -> None:
+        """Swap in what the view says now, and tell of it; nothing is written where nothing would change."""
+        owner, reservations = stored.owner, stored.ledger.reservations
+        folded = self._view.sums(owner)
+        settled = [each for each in reservations if is_settled(each, self._view, self.given_up)]
         if not stored.exists and not folded:
-            return None
+            return
         same = folded == stored.ledger.folded and self.epoch == stored.ledger.epoch
         if stored.exists and same and not settled:
-            return stored
+            self._folded(stored, set())
+            return
+        news = self._view.news(owner)
         new = ledger.fold(stored.ledger, folded, self._view.version, self.epoch, settled)
         await self._pace.turn(rank)
-        written = await self._store.swap(stored, new)
+        try:
+            written = await self._store.swap(stored, new)
+        except errors.Conflict:
+            self._view.news_again(owner, news)  # a fresh copy may hold their reservations
+            raise
         metrics.FOLDS.inc()
-        for each in settled:
-            if key(each) in self.given_up and not self._view.has_ended(each.uid):
-                metrics.EXPIRED.inc()
-            self.given_up.discard(key(each))
-        return written
+        metrics.EXPIRED.inc(sum(key(each) in self.given_up for each in settled))
+        self.given_up.difference_update(map(key, settled))
+        self._folded(written, news - {each.uid for each in reservations})

@@ -1,13 +1,17 @@
 """kopf: labquota's own kinds. Pods and nodes are not kopf's: its watch costs a hundred times as much an event."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
 import kopf
+import msgspec
 
 from labquota.api import GROUP, VERSION
 from labquota.controllers.statuses import Statuses
+
+log = logging.getLogger(__name__)
 
 _GROUPS: Final = (GROUP, VERSION, "resourcelimitgroups")
 _OVERRIDES: Final = (GROUP, VERSION, "resourcelimitoverrides")
@@ -20,13 +24,20 @@ def registry(statuses: Statuses) -> kopf.OperatorRegistry:
 
     @kopf.on.event(*_GROUPS, registry=handlers)
     async def group_seen(event: Any, body: kopf.Body, **_: Any) -> None:
-        statuses.see_group(dict(body), gone=event["type"] == "DELETED")
+        _see(statuses.see_group, event, body)
 
     @kopf.on.event(*_OVERRIDES, registry=handlers)
     async def override_seen(event: Any, body: kopf.Body, **_: Any) -> None:
-        statuses.see_override(dict(body), gone=event["type"] == "DELETED")
+        _see(statuses.see_override, event, body)
 
     return handlers
+
+
+def _see(see: Callable[..., None], event: Any, body: kopf.Body) -> None:
+    try:
+        see(dict(body), gone=event["type"] == "DELETED")
+    except msgspec.ValidationError as error:  # an object that an older schema let in
+        log.warning("an object cannot be read", extra={"object": body.metadata.name, "error": str(error)})
 
 
 async def run(statuses: Statuses, ready: Callable[[], None]) -> None:

@@ -100,6 +100,11 @@ class Pods:
         """The owner's pods that the watch has shown since the last call, whose reservations are to be found."""
         return self._news.pop(owner, set())
 
+    def news_again(self, owner: Owner, uids: set[str]) -> None:
+        """Put back what `news` gave: it was not looked at after all."""
+        if uids:
+            self._news.setdefault(owner, set()).update(uids)
+
     def owners(self) -> Iterable[Owner]:
         """Everybody who holds a pod, finished ones included."""
         return list(self.by_owner)

@@ -155,6 +155,7 @@ class Ledgers:
             self._keep(item)
         elif (copy := self.copies.get(item.owner)) and not versions.newer(copy.version, resource_version):
             del self.copies[item.owner]
+            self._told(item.owner)
 
     def progressed(self, resource_version: str) -> None:
         """Nothing to do: a copy's age does not matter."""

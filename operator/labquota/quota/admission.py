@@ -121,7 +121,10 @@ def examine(
         return _case(request, owner, limits, {}, {}, refusals)
     after = {key: amount for key, amount in after.items() if world.keeps(key)}
     before = {key: amount for key, amount in before.items() if key in after}
-    refusals = [] if _is_mirror(request) else list(_refusals(request, owner, requester, limits, after))
+    grows = _rise(before, after)
+    refusals = []
+    if grows and not _is_mirror(request):  # what takes no more of anything is never refused
+        refusals = list(_refusals(request, owner, requester, limits, after))
     case = _case(request, owner, limits, before, after, refusals)
     if not encoding.is_safe(case.reservation):
         text = "the pod's uid, name or a resource name holds characters that Kubernetes does not allow there"
@@ -169,7 +172,7 @@ def _case(
     after: Amounts,
     refusals: list[Refused],
 ) -> Case:
-    grows = {key: amount - before.get(key, 0) for key, amount in after.items() if amount > before.get(key, 0)}
+    grows = _rise(before, after)
     mirror = _is_mirror(request)
     meta, old = request.pod.metadata, request.old_pod
     return Case(
@@ -202,19 +205,25 @@ def _refusals(
         yield Refused(verdict.FORGED, text, f"metadata.annotations[{OWNER_ANNOTATION}]")
     if limits.enforcement == "Off":
         return
-    if limits.suspended and create:
+    if limits.suspended:
         yield Refused(verdict.SUSPENDED, f"{owner} is suspended by {limits.suspended}; ask who approved it")
+    if not create:
+        return  # a resize changes cpu and memory alone; what the pod had before is no reason to refuse it
     for name in gpus.unknown(after):
         text = f'nobody has priced the GPU resource "{name}"; use a resource that the nodes offer'
         yield Refused(verdict.UNKNOWN_GPU, text, f"spec.containers[].resources.limits[{name}]")
     if not limits.allow_whole_gpu and (whole := [name for name in after if gpus.whole(name)]):
         text = f"{owner} may use MIG slices only ({limits.whole_gpu_source}), and the pod asks for {whole[0]}"
         yield Refused(verdict.WHOLE_GPU, text, f"spec.containers[].resources.limits[{whole[0]}]")
-    if limits.when_unset == "Refuse" and create:
+    if limits.when_unset == "Refuse":
         keys = [*capped(limits.aggregate), *capped(limits.per_pod)]
         for key, containers in demand.unset(request.pod, keys).items():
             text = f"{key} is limited for {owner}; set resources.{key} for: {', '.join(containers)}"
             yield Refused(verdict.UNSET, text, f"spec.containers[].resources.{key}")
+
+
+def _rise(before: Amounts, after: Amounts) -> Amounts:
+    return {key: amount - before.get(key, 0) for key, amount in after.items() if amount > before.get(key, 0)}
 
 
 def _unless_warned(case: Case, refusal: Verdict) -> Verdict:

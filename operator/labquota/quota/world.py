@@ -22,8 +22,8 @@ class World:
         self.overrides: dict[str, Override] = {}
         self.namespaces: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {}
         """Labels and annotations by name."""
-        self.revision = 0
-        """Counts changes, so that others can tell whether an answer still holds."""
+        self.owners_revision = 0
+        """Counts changes of namespaces, after which pods without a stamp may have other owners."""
         self._ranked: list[Group] = []
         self._by_owner: dict[Owner, list[Override]] = {}
         self._user_groups: frozenset[str] = frozenset()
@@ -55,12 +55,14 @@ class World:
         """Take in a new or changed namespace."""
         if self.namespaces.get(name) != (labels, annotations):
             self.namespaces[name] = labels, annotations
-            self._changed()
+            self.owners_revision += 1
+            self._forget()
 
     def drop_namespace(self, name: str) -> None:
         """Forget a namespace."""
         if self.namespaces.pop(name, None) is not None:
-            self._changed()
+            self.owners_revision += 1
+            self._forget()
 
     def owner_of(self, annotations: Mapping[str, str], namespace: str) -> Owner:
         """The owner of a stored pod, from its annotations and its namespace's."""
@@ -134,7 +136,6 @@ class World:
         return ""
 
     def _changed(self) -> None:
-        self.revision += 1
         self._ranked = sorted(self.groups.values(), key=lambda group: (-group.priority, group.name))
         self._by_owner = {}
         for override in sorted(self.overrides.values(), key=lambda override: override.name):

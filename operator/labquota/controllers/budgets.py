@@ -1,0 +1,137 @@
+"""What there is to say about one owner's budget: limits with their source, what is held, and by which pods."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from labquota.api import Condition, OwnerUsageStatus, UsageLimit, UsagePod, UsageSummary
+from labquota.clock import Clock
+from labquota.controllers import conditions
+from labquota.controllers.pods import Pods
+from labquota.kube.ledgers import Stored
+from labquota.quota import ledger
+from labquota.quota.ledger import EMPTY
+from labquota.quota.limits import Limits, capped
+from labquota.quota.owners import Owner
+from labquota.quota.resources import Amounts, show
+from labquota.quota.world import World
+
+_MOST_PODS: Final = 10
+_MOST_NAMED: Final = 5
+_SUMMARY: Final = {"gpu": "gpu", "cpu": "requests.cpu", "memory": "requests.memory", "pods": "pods"}
+
+
+class Budgets:
+    """Reckons the status of an OwnerUsage.
+
+    Args:
+        view: The pods.
+        world: The limits.
+        clock: The time of transitions, and of overrides.
+    """
+
+    def __init__(self, view: Pods, world: World, clock: Clock) -> None:
+        self._view, self._world, self._clock = view, world, clock
+        self._bypassed: dict[Owner, set[str]] = {}
+
+    def note_bypassed(self, stored: Stored, uids: set[str]) -> list[str]:
+        """Pods without a reservation: remembered for a limited owner; their names, of those that still exist."""
+        if not self._limits(stored.owner, stored).reserves:
+            return []
+        present = {uid for uid in uids if uid in self._view.by_uid}
+        self._bypassed.setdefault(stored.owner, set()).update(present)
+        return sorted(map(self._name, present))
+
+    def status(self, owner: Owner, stored: Stored | None, known: tuple[Condition, ...]) -> OwnerUsageStatus:
+        """The owner's budget as of now; `known` are the conditions as they are published."""
+        limits = self._limits(owner, stored)
+        used = self._view.sums(owner)
+        reserved = ledger.in_flight(stored.ledger if stored else EMPTY)
+        caps = capped(limits.aggregate)
+        over = [key for key, most in caps.items() if used.get(key, 0) > most]
+        return OwnerUsageStatus(
+            group=limits.group or "",
+            enforcement=limits.enforcement if limits.group else "Off",
+            limits={
+                key: UsageLimit(
+                    limit="unlimited" if limit.amount is None else show(key, limit.amount),
+                    source=limit.source,
+                )
+                for key, limit in sorted(limits.aggregate.items())
+            },
+            used=_shown(used),
+            reserved=_shown(reserved),
+            summary=UsageSummary(
+                over=",".join(sorted(over)),
+                **{name: _of(key, used, caps) for name, key in _SUMMARY.items()},
+            ),
+            over_limit=tuple(sorted(over)),
+            pods=self._largest(owner),
+            conditions=tuple(self._conditions(owner, over, known)),
+            observed_generation=1,
+        )
+
+    def _conditions(self, owner: Owner, over: list[str], known: tuple[Condition, ...]) -> Iterator[Condition]:
+        now = self._clock.now()
+        bypassed = {
+            uid
+            for uid in self._bypassed.get(owner, ())
+            if (charge := self._view.by_uid.get(uid)) is not None and self._view.holds(charge)
+        }
+        self._bypassed[owner] = bypassed
+        if not bypassed:
+            del self._bypassed[owner]
+        names = sorted(map(self._name, bypassed))
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        text = f"charged, though the webhook did not see them: {', '.join(names[:_MOST_NAMED])}{more}"
+        yield conditions.settle(
+            known,
+            "Bypassed",
+            "PodsPassedWebhook" if names else "AllPodsChecked",
+            text if names else "",
+            holds=bool(names),
+            now=now,
+            generation=1,
+        )
+        yield conditions.settle(
+            known,
+            "OverLimit",
+            "AboveLimit" if over else "WithinLimits",
+            f"holds more than allowed of: {', '.join(sorted(over))}" if over else "",
+            holds=bool(over),
+            now=now,
+            generation=1,
+        )
+
+    def _largest(self, owner: Owner) -> tuple[UsagePod, ...]:
+        """The pods that hold most: GPUs first, then cores, then memory."""
+        charges = [
+            charge
+            for uid in self._view.by_owner.get(owner, ())
+            if self._view.holds(charge := self._view.by_uid[uid])
+        ]
+        order = ("gpu", "requests.cpu", "requests.memory")
+        charges.sort(
+            key=lambda each: (*(-each.amounts.get(key, 0) for key in order), each.namespace, each.name)
+        )
+        return tuple(
+            UsagePod(namespace=each.namespace, name=each.name, uses=_shown(each.amounts))
+            for each in charges[:_MOST_PODS]
+        )
+
+    def _limits(self, owner: Owner, stored: Stored | None) -> Limits:
+        groups = stored.ledger.groups if stored else ()
+        return self._world.limits_of(owner, groups, self._clock.now())
+
+    def _name(self, uid: str) -> str:
+        charge = self._view.by_uid[uid]
+        return f"{charge.namespace}/{charge.name}"
+
+
+def _shown(amounts: Amounts) -> dict[str, str]:
+    return {key: show(key, amount) for key, amount in sorted(amounts.items())}
+
+
+def _of(key: str, used: Amounts, caps: dict[str, int]) -> str:
+    """`2/3`, or `2` where nothing limits it."""
+    text = show(key, used.get(key, 0))
+    return f"{text}/{show(key, caps[key])}" if key in caps else text
