@@ -154,7 +154,7 @@ def _print(answer: Answer, form: str) -> None:
     if rows:
         click.echo()
         columns = ("resource", "limit", "set by", "per pod", "per pod set by")
-        output.console().print(output.table(columns, rows, numbers=("limit", "per pod")))
+        output.show(output.table(columns, rows, numbers=("limit", "per pod")))
     else:
         click.echo("Limits:      none: not limited")
 

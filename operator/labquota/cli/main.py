@@ -11,6 +11,11 @@ import click
 _COMMANDS: Final = {
     # name: (module, one line for --help); the module holds a click command named `command`
     "limits": ("labquota.cli.limits", "Show what an owner may hold, and which object says so."),
+    "usage": ("labquota.cli.usage", "Show what an owner holds against their limits, and which pods hold it."),
+    "explain": (
+        "labquota.cli.explain",
+        "Say whether pods would pass, why or why not, with the whole reckoning.",
+    ),
     "import": ("labquota.cli.import_", "Turn the older limiter's configuration into labquota objects."),
     "webhook": ("labquota.cli.webhook_", "Run one replica of the admission webhook."),
     "operator": ("labquota.cli.operator_", "Run one operator."),

@@ -46,13 +46,19 @@ def console() -> Any:
     """Rich's console on standard output."""
     from rich.console import Console  # noqa: PLC0415  programs' output needs none
 
-    return Console(
-        width=None if sys.stdout.isatty() else _WIDE,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        soft_wrap=False,
-    )
+    width = None if sys.stdout.isatty() else _WIDE
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def show(*parts: Any) -> None:
+    """Print tables and lines; where nobody looks, without the blanks that fill up a table's last column."""
+    found = console()
+    with found.capture() as captured:
+        found.print(*parts, sep="\n")
+    text = captured.get()
+    if not found.is_terminal:
+        text = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+    click.echo(text, nl=False, color=found.is_terminal)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: Sequence[str] = ()) -> Any:
@@ -69,7 +75,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: Seq
     grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for index in shown:
         name = columns[index]
-        grid.add_column(name.upper(), justify="right" if name in numbers else "left", overflow="fold")
+        right = name in numbers
+        grid.add_column(name.upper(), justify="right" if right else "left", no_wrap=right, overflow="fold")
     for row in rows:
         grid.add_row(*(row[index] for index in shown))
     return grid

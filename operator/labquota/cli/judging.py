@@ -1,0 +1,161 @@
+"""What the webhook would say: the same examine() and decide(), on ledgers that are only read.
+
+Workloads are judged one after the other, each with what the ones before it would take, as `kubectl apply` would
+create them.
+"""
+
+import msgspec
+
+from labquota.cli import identity
+from labquota.cli.facts import Facts
+from labquota.cli.failures import BadInput
+from labquota.cli.identity import CONTROLLER, Identity
+from labquota.cli.workloads import Workload
+from labquota.quota import admission, demand, explain, owners
+from labquota.quota.admission import Case, Request, Verdict
+from labquota.quota.ledger import Book, Ledger, in_flight
+from labquota.quota.owners import OWNER_ANNOTATION, Owner
+from labquota.quota.quantities import QuantityError
+from labquota.quota.resources import Amounts, add
+from labquota.settings import Settings
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The answer for one workload, and all that it rests on."""
+
+    workload: Workload
+    case: Case
+    verdict: Verdict
+    admitted: int
+    """How many of its pods would pass."""
+    group_why: str
+    owner_why: str
+    line: str
+    """A refusal as the API server would hand it on; empty where all pass."""
+    warnings: list[str]
+    used: Amounts
+    """What the owner's stored pods hold, with what the workloads before this one would."""
+    reserved: Amounts
+
+    @property
+    def allowed(self) -> bool:
+        """Whether all of its pods would pass."""
+        return self.verdict.allowed
+
+
+class Judge:
+    """Judges workloads in order.
+
+    Args:
+        facts: Limits and ledgers.
+        me: Who asks; None offline, unless --as names them.
+        as_owner: Judge everything as this owner's.
+        used: What the owner holds already, besides what the ledger says.
+    """
+
+    def __init__(self, facts: Facts, me: Identity | None, as_owner: Owner | None, used: Amounts) -> None:
+        self._facts, self._me, self._as_owner, self._used = facts, me, as_owner, used
+        self._ledgers: dict[Owner, Ledger] = {}
+
+    def judge(self, workload: Workload) -> Result:
+        """The answer for one workload; what would pass counts for those after it.
+
+        Raises:
+            BadInput: Nobody says whose pods these are.
+            NoAnswer: The cluster does not answer.
+        """
+        who, owner, owner_why = self._owner(workload)
+        pod = workload.pod
+        pod.metadata.uid = pod.metadata.uid or "explained"
+        pod.metadata.name = pod.metadata.name or workload.name
+        pod.metadata.annotations = {**pod.metadata.annotations, OWNER_ANNOTATION: owner}
+        request = Request(
+            uid="explained",
+            operation="CREATE",
+            username=who.username,
+            groups=who.groups,
+            namespace=workload.namespace,
+            name=pod.metadata.name,
+            pod=pod,
+        )
+        facts = self._facts
+        case = admission.examine(request, facts.world, facts.now, facts.groups_of)
+        ledger = self._ledger(owner, workload)
+        used, reserved = ledger.folded, in_flight(ledger)
+        verdict, admitted = admission.ALLOWED, 0
+        while admitted < workload.count:
+            book = Book(ledger)
+            verdict = admission.decide(case, book)
+            if not verdict.allowed:
+                break
+            admitted += 1
+            if verdict.reservation is not None:
+                folded = add(ledger.folded, book.growth(verdict.reservation))
+                ledger = msgspec.structs.replace(ledger, folded=folded)
+        self._ledgers[owner] = ledger
+        groups = facts.world.named_groups(who.groups) if who.owner == owner else facts.groups_of(owner)
+        match = facts.world.group_of(owner, groups)
+        longest = Settings().create_seconds
+        return Result(
+            workload=workload,
+            case=case,
+            verdict=verdict,
+            admitted=admitted,
+            group_why=match[1] if match else "no group matches, and none is the default",
+            owner_why=owner_why,
+            line="" if verdict.allowed else explain.refusal(case, verdict, facts.holders(owner), longest),
+            warnings=explain.warnings(case, verdict) if verdict.allowed else [],
+            used=used,
+            reserved=reserved,
+        )
+
+    def _owner(self, workload: Workload) -> tuple[Identity, Owner, str]:
+        """Who makes the pods, whom they belong to, and why."""
+        facts, namespace = self._facts, workload.namespace
+        if self._as_owner is not None:
+            return self._acting_for(self._as_owner), self._as_owner, "as --as-owner says"
+        if not workload.templated and not workload.stored:
+            if self._me is None:
+                raise BadInput(f"{workload}: say who makes it: --as USER or --as-owner OWNER")
+            return self._me, self._me.owner, "who makes a pod owns it"
+        facts.meet_namespace(namespace)
+        annotations = facts.world.namespaces.get(namespace, ({}, {}))[1]
+        owner = owners.of_namespace(namespace, annotations)
+        if owner == f"namespace:{namespace}":
+            why = f"namespace {namespace} names no owner, so it is its own"
+        else:
+            why = f"annotation {OWNER_ANNOTATION} of namespace {namespace}"
+        if workload.templated:
+            return Identity(CONTROLLER), owner, f"a controller makes the pods: {why}"
+        stored = workload.pod.metadata.annotations
+        owner = facts.world.owner_of(stored, namespace)
+        if OWNER_ANNOTATION in stored:
+            why = f"the pod's stamp, annotation {OWNER_ANNOTATION}"
+        return self._acting_for(owner), owner, why
+
+    def _acting_for(self, owner: Owner) -> Identity:
+        """The owner themselves, with the groups of their latest request; us, where that is who we are."""
+        if self._me is not None and self._me.owner == owner:
+            return self._me
+        return Identity(identity.username(owner), self._facts.groups_of(owner))
+
+    def _ledger(self, owner: Owner, workload: Workload) -> Ledger:
+        if owner not in self._ledgers:
+            ledger = self._facts.ledger(owner)
+            self._ledgers[owner] = msgspec.structs.replace(ledger, folded=add(ledger.folded, self._used))
+        ledger = self._ledgers[owner]
+        return _without(ledger, workload) if workload.stored else ledger
+
+
+def _without(ledger: Ledger, workload: Workload) -> Ledger:
+    """The ledger without a stored pod's own charge, be it folded or still reserved."""
+    uid = workload.pod.metadata.uid
+    if any(each.uid == uid and each.creates for each in ledger.reservations):
+        kept = tuple(each for each in ledger.reservations if each.uid != uid)
+        return msgspec.structs.replace(ledger, reservations=kept)
+    try:
+        held = demand.held(workload.pod) if demand.charged(workload.pod) else {}
+    except QuantityError:
+        held = {}
+    folded = {key: max(0, amount - held.get(key, 0)) for key, amount in ledger.folded.items()}
+    return msgspec.structs.replace(ledger, folded={key: each for key, each in folded.items() if each})
