@@ -6,6 +6,7 @@ can never be stored. Standbys watch ledgers too, so that a takeover keeps these 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -14,8 +15,11 @@ from labquota.controllers.folding import Folder
 from labquota.controllers.pods import Pods
 from labquota.controllers.settling import Key, is_settled, key
 from labquota.kube import versions
+from labquota.kube.errors import KubeError
 from labquota.kube.ledgers import Ledgers
 from labquota.quota.owners import Owner
+
+log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
 _VIEW_SECONDS: Final = 10.0
@@ -61,12 +65,19 @@ class Expiry:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             overdue = self._overdue()
-            if overdue and await self._view_is_current():
-                for owner, keys in overdue.items():
-                    folder.given_up |= keys
-                    folder.touch(owner, freed=True)
+            for owner in [owner for owner, keys in overdue.items() if not keys]:
+                folder.touch(owner, freed=True)  # settled by something that changed no sum
+                del overdue[owner]
+            try:
+                if overdue and await self._view_is_current():
+                    for owner, keys in overdue.items():
+                        folder.given_up |= keys
+                        folder.touch(owner, freed=True)
+            except KubeError as error:
+                log.warning("reservations cannot be given up now", extra={"error": str(error)})
 
     def _overdue(self) -> dict[Owner, set[Key]]:
+        """Owners with overdue reservations, and those of them that the view does not answer."""
         latest = self._clock.monotonic() - self._seconds
         found: dict[Owner, set[Key]] = {}
         for owner, seen in self._first_seen.items():
@@ -74,13 +85,9 @@ class Expiry:
             copy = self._store.copy(owner) if old else None
             if copy is None:
                 continue
-            unseen = {
-                key(each)
-                for each in copy.ledger.reservations
-                if key(each) in old and not is_settled(each, self._view, ())
-            }
-            if unseen:
-                found[owner] = unseen
+            late = [each for each in copy.ledger.reservations if key(each) in old]
+            if late:
+                found[owner] = {key(each) for each in late if not is_settled(each, self._view, ())}
         return found
 
     async def _view_is_current(self) -> bool:

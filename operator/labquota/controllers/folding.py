@@ -9,7 +9,7 @@ deposed cannot lower a ledger. All ledgers are written once in each epoch: that 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from labquota import metrics
@@ -64,9 +64,9 @@ class Folder:
         """Reservations that can never be stored any more, as the expiry has made sure."""
         self._due: dict[Owner, tuple[float, Rank, float]] = {}
         self._folding: set[Owner] = set()
+        self._owed: set[Owner] = set()
         self._last_fold = clock.monotonic()
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
 
     def touch(self, owner: Owner, freed: bool = False) -> None:  # noqa: FBT001, FBT002  the view's callback
         """An owner's pods or ledger have changed."""
@@ -78,7 +78,6 @@ class Folder:
         if known := self._due.get(owner):
             due, rank, now = min(due, known[0]), min(rank, known[1]), known[2]
         self._due[owner] = due, rank, now
-        self._idle.clear()
         self._wake.set()
 
     async def run(self, epoch: int) -> None:
@@ -89,6 +88,8 @@ class Folder:
         """
         self.epoch = epoch
         self._folding.clear()
+        self.given_up.clear()  # made sure of in an earlier epoch; the same resize may have been admitted since
+        self._view.no_news()
         async with asyncio.TaskGroup() as workers:
             for _ in range(_WORKERS):
                 workers.create_task(self._work())
@@ -98,30 +99,34 @@ class Folder:
         latest = self._clock.monotonic() - _STUCK_SECONDS
         return self._last_fold < latest and any(since < latest for _, _, since in self._due.values())
 
-    async def all_folded(self) -> None:
-        """Wait until nothing is due."""
-        while self._due or self._folding:
-            self._idle.clear()
-            await self._idle.wait()
+    async def fold_all(self, owners: Iterable[Owner]) -> None:
+        """Fold each of these owners once, whatever becomes due meanwhile: a busy cluster always owes somebody."""
+        self._owed = set(owners)
+        for owner in self._owed:
+            self.touch(owner, freed=True)
+        while self._owed:
+            self._wake.clear()
+            await self._wake.wait()
 
     async def _work(self) -> None:
         while True:
             owner, rank, since = await self._next()
             self._folding.add(owner)
             try:
-                await self._fold(owner, rank)
+                if await self._fold(owner, rank):
+                    self._owed.discard(owner)
                 self._last_fold = self._clock.monotonic()
                 metrics.FOLD_SECONDS.observe(self._last_fold - since)
             except (errors.KubeError, LedgerError) as error:
                 if isinstance(error, Lost):
                     raise
                 log.warning("a fold failed", extra={"owner": owner, "error": str(error)})
+                if isinstance(error, LedgerError):
+                    self._owed.discard(owner)  # it cannot be read, but nobody takes it for missing
                 self.touch(owner)
             finally:
                 self._folding.discard(owner)
                 self._wake.set()
-                if not self._due and not self._folding:
-                    self._idle.set()
 
     async def _next(self) -> tuple[Owner, Rank, float]:
         """The most urgent owner that is due and that no other worker is folding."""
@@ -145,7 +150,8 @@ class Folder:
             except TimeoutError:
                 continue
 
-    async def _fold(self, owner: Owner, rank: Rank) -> None:
+    async def _fold(self, owner: Owner, rank: Rank) -> bool:
+        """Bring one ledger up to the view; False where that must be tried again, which is planned then."""
         stored = self._store.copy(owner)
         for _ in range(_TRIES):
             if stored is None:
@@ -154,15 +160,16 @@ class Folder:
                 raise Lost(f"the ledger of {owner} bears epoch {stored.ledger.epoch}, ours is {self.epoch}")
             if await self._is_behind(stored):
                 self.touch(owner)
-                return
+                return False
             try:
                 await self._write(stored, rank)
             except errors.Conflict:
                 metrics.FOLD_CONFLICTS.inc()
                 stored = None
             else:
-                return
+                return True
         self.touch(owner, freed=rank is Rank.FREEING)
+        return False
 
     async def _is_behind(self, stored: Stored) -> bool:
         """Whether the view has yet to catch up with the ledger's.

@@ -83,9 +83,7 @@ class Leader:
         """Fold every owner once in this epoch, then again whenever the ledgers' CRD is another one."""
         while True:
             crd_uid = self._crd.uid
-            for owner in {*self._view.owners(), *self._store.copies}:
-                self._folder.touch(owner, freed=True)
-            await self._folder.all_folded()
+            await self._folder.fold_all({*self._view.owners(), *self._store.copies})
             if crd_uid == self._crd.uid:
                 self._whole = True
                 log.info("the whole cluster is folded", extra={"owners": len(self._store.copies)})

@@ -15,7 +15,7 @@ import msgspec
 from labquota.quota import demand, pods
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
 from labquota.quota.quantities import QuantityError
-from labquota.quota.resources import Amounts
+from labquota.quota.resources import MAX, Amounts
 from labquota.quota.world import World
 
 log = logging.getLogger(__name__)
@@ -84,9 +84,9 @@ class Pods:
         )
 
     def sums(self, owner: Owner) -> Amounts:
-        """What the owner holds, of resources that a ledger keeps."""
+        """What the owner holds, of resources that a ledger keeps, saturated as the amounts of one pod are."""
         keeps = self._world.keeps
-        return {key: amount for key, amount in self._sums.get(owner, {}).items() if keeps(key)}
+        return {key: min(amount, MAX) for key, amount in self._sums.get(owner, {}).items() if keeps(key)}
 
     def holds(self, charge: Charge) -> bool:
         """Whether a pod costs its owner anything: it is not finished, and not given up with a lost node."""
@@ -104,6 +104,10 @@ class Pods:
         """Put back what `news` gave: it was not looked at after all."""
         if uids:
             self._news.setdefault(owner, set()).update(uids)
+
+    def no_news(self) -> None:
+        """Forget all news: another operator has looked at these pods, and settled their reservations."""
+        self._news.clear()
 
     def owners(self) -> Iterable[Owner]:
         """Everybody who holds a pod, finished ones included."""

@@ -6,13 +6,16 @@ from labquota.controllers.pods import Pods
 from labquota.kube import versions
 from labquota.quota.ledger import Reservation
 
-Key = tuple[str, str]
-"""A reservation's pod uid and the resourceVersion that it replaces."""
+Key = tuple[str, str, tuple[tuple[str, int], ...]]
+"""A reservation's pod uid, the resourceVersion that it replaces and what it asks for.
+
+Two resizes of one pod may replace the same version, and the later one must not end with the earlier one's clock.
+"""
 
 
 def key(reservation: Reservation) -> Key:
     """What tells reservations apart."""
-    return reservation.uid, reservation.version
+    return reservation.uid, reservation.version, tuple(sorted(reservation.after.items()))
 
 
 def is_settled(reservation: Reservation, view: Pods, given_up: Collection[Key]) -> bool:

@@ -13,6 +13,7 @@ from labquota.api import API_VERSION
 from labquota.kube import errors, versions
 from labquota.kube.client import Api
 from labquota.quota import encoding, owners
+from labquota.quota.encoding import LedgerError
 from labquota.quota.ledger import EMPTY, Ledger
 from labquota.quota.owners import Owner
 
@@ -29,6 +30,10 @@ class _Object(msgspec.Struct, gc=False):
     metadata: _Meta
     owner: str = ""
     ledger: str = ""
+
+
+class NameTaken(LedgerError):  # noqa: N818  names what is wrong
+    """Two owners' names come out alike, as somebody may have sought: their budgets must not be mixed."""
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
@@ -99,7 +104,16 @@ class Ledgers:
         except errors.NotFound:
             self.copies.pop(owner, None)
             return None
+        if found.owner != owner:
+            self.copies.pop(owner, None)
+            raise NameTaken(
+                f"the ledger of {owner[:80]} would be {owners.object_name(owner)}, which is that of "
+                f"{found.owner[:80]}; one of the two needs another name"
+            )
+        known = self.copies.get(owner)
         self.copies[owner] = found
+        if known is None or known.version != found.version:
+            self._told(owner)  # the watch, which shows no version twice, will not tell of this one
         return found
 
     async def swap(self, stored: Stored, ledger: Ledger) -> Stored:

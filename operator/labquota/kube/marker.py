@@ -72,7 +72,8 @@ class Marker:
         """Take one change."""
         del resource_version
         annotations = {} if kind == "DELETED" else item.metadata.annotations
-        if annotations.get(HEARTBEAT, "") != self._annotations.get(HEARTBEAT, ""):
+        beat = annotations.get(HEARTBEAT, "")  # that it has gone is no sign of life
+        if beat and beat != self._annotations.get(HEARTBEAT, ""):
             self._changed_at = self._clock.monotonic()
         self._annotations = annotations
 

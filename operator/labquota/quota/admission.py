@@ -128,7 +128,8 @@ def examine(
     case = _case(request, owner, limits, before, after, refusals)
     if not encoding.is_safe(case.reservation):
         text = "the pod's uid, name or a resource name holds characters that Kubernetes does not allow there"
-        case = msgspec.structs.replace(case, refusals=(Refused(verdict.UNREADABLE, text),))
+        # Not even under Warn is it reserved: it would make the whole batch unwritable.
+        case = msgspec.structs.replace(case, refusals=(Refused(verdict.UNREADABLE, text),), grows={})
     new_groups = user_groups is not None and user_groups != known
     return msgspec.structs.replace(case, user_groups=user_groups, new_groups=new_groups)
 
@@ -239,8 +240,15 @@ def _book_is_full(case: Case, book: Book) -> Refused | None:
     if book.count_for(case.reservation.namespace, case.reservation.name) >= ledger.MOST_FOR_ONE_NAME:
         text = f"{ledger.MOST_FOR_ONE_NAME} requests for pod {name} are in flight already; {_BOOK_FULL}"
         return Refused(verdict.TOO_MANY, text)
-    if len(book) >= ledger.MOST_RESERVATIONS or book.size >= ledger.MOST_BYTES:
+    if len(book) >= ledger.MOST_RESERVATIONS:
         return Refused(verdict.TOO_MANY, f"{len(book)} requests of {case.owner} are in flight; {_BOOK_FULL}")
+    if book.size + len(case.reservation) > ledger.MOST_BYTES:
+        kinds = len({*case.reservation.after, *book.total})
+        text = (
+            f"{len(book)} requests in flight and {kinds} kinds of resources would take {case.owner} above "
+            f"{ledger.MOST_BYTES // 1024} KiB of bookkeeping; {_BOOK_FULL}, or ask for fewer kinds"
+        )
+        return Refused(verdict.TOO_MANY, text)
     return None
 
 

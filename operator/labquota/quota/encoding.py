@@ -30,7 +30,7 @@ def encode(ledger: Ledger) -> str:
     Raises:
         LedgerError: A field holds a separator, so what would be read back is not what was meant.
     """
-    groups = ",".join(quote(group, safe=":") for group in ledger.groups) or _NOTHING
+    groups = ",".join(map(_group, ledger.groups)) or _NOTHING
     head = f"{VERSION} {ledger.epoch} {_word(ledger.view)} {groups} {_amounts(ledger.folded)}"
     return ";".join([head, *map(_reservation, ledger.reservations)])
 
@@ -42,12 +42,11 @@ def decode(text: str) -> Ledger:
         LedgerError: The string is of another version or was not written by `encode`.
     """
     head, *lines = text.split(";")
+    version = head.partition(" ")[0]
+    if version != VERSION:
+        raise LedgerError(f'ledger format "{version[:20]}" is not known here; this release reads {VERSION}')
     try:
-        version, epoch, view, groups, folded = head.split(" ")
-        if version != VERSION:
-            raise LedgerError(
-                f'ledger format "{version[:20]}" is not known here; this release reads {VERSION}'
-            )
+        _, epoch, view, groups, folded = head.split(" ")
         return Ledger(
             folded=_parse(folded),
             view=_digits(view),
@@ -62,7 +61,9 @@ def decode(text: str) -> Ledger:
 
 
 def is_safe(reservation: Reservation) -> bool:
-    """Whether a reservation can be written: no word of it is empty or holds a separator."""
+    """Whether a reservation can be written and read back: no word of it is empty or holds a separator."""
+    if reservation.version and not _is_number(reservation.version):
+        return False
     words = [
         reservation.uid,
         reservation.namespace,
@@ -101,7 +102,7 @@ def _line(text: str) -> Reservation:
 def _amounts(amounts: Amounts) -> str:
     if not amounts:
         return _NOTHING
-    return ",".join(f"{_word(key)}={amounts[key]}" for key in sorted(amounts))
+    return ",".join(f"{_word(key)}={min(amounts[key], MAX)}" for key in sorted(amounts))
 
 
 def _parse(text: str) -> Amounts:
@@ -121,9 +122,17 @@ def _pairs(text: str) -> tuple[tuple[str, int], ...]:
 
 
 def _digits(text: str) -> str:
-    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+    if not _is_number(text):
         raise LedgerError(f'"{text[:40]}" is not a number in decimal digits')
     return text
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 20
+
+
+def _group(group: str) -> str:
+    return "%2D" if group == _NOTHING else quote(group, safe=":", errors="surrogatepass")
 
 
 def _word(text: str) -> str:

@@ -22,6 +22,8 @@ MOST_RESERVATIONS: Final = 1000
 """Open reservations of one owner, so that one person cannot fill etcd."""
 MOST_BYTES: Final = 64 * 1024
 """Length of one owner's encoded ledger."""
+_HEAD_BYTES: Final = 64
+"""What stands before the first amount, groups aside: version, epoch and view of 20 digits, and separators."""
 
 
 class Reservation(msgspec.Struct, frozen=True, gc=False):
@@ -37,7 +39,7 @@ class Reservation(msgspec.Struct, frozen=True, gc=False):
 
     def __len__(self) -> int:
         """An upper bound of the bytes it takes in an encoded ledger."""
-        words = len(self.uid) + len(self.namespace) + len(self.name) + len(self.version) + 8
+        words = len(self.uid) + len(self.namespace) + len(self.name) + len(self.version) + 9
         return words + sum(len(key) + 21 for amounts in (self.before, self.after) for key in amounts)
 
     @property
@@ -73,10 +75,14 @@ class Book:
         self._open: dict[tuple[str, str], list[Reservation]] = {}
         self._count_by_name: dict[tuple[str, str], int] = {}
         self.total: Amounts = dict(ledger.folded)
-        self.size = sum(len(key) + 21 for key in ledger.folded)
-        """An upper bound of the bytes that the encoded ledger takes."""
+        self._size = _HEAD_BYTES + sum(len(key) + 21 for key in ledger.folded)
         for reservation in ledger.reservations:
             self.join(reservation)
+
+    @property
+    def size(self) -> int:
+        """An upper bound of the bytes that the encoded ledger takes."""
+        return self._size + sum(3 * len(group.encode("utf-8", "surrogatepass")) + 1 for group in self.groups)
 
     @property
     def reservations(self) -> tuple[Reservation, ...]:
@@ -108,7 +114,7 @@ class Book:
     def join(self, reservation: Reservation) -> None:
         """Take a reservation in."""
         self.total = add(self.total, self.growth(reservation))
-        self.size += len(reservation)
+        self._size += len(reservation)
         name = reservation.namespace, reservation.name
         if reservation.creates:
             self._creates[name] = _largest(self._creates.get(name, NOTHING), reservation.after)

@@ -221,7 +221,10 @@ class _Worker:
             await asyncio.sleep(min(error.retry_after or 1.0, 1.0))
             return True
         for waiting in batch:
-            waiting.fail(Outage(str(error)))
+            if isinstance(error, ledgers.NameTaken):
+                waiting.tell(Verdict(allowed=False, causes=(Refused(verdict.UNREADABLE, str(error)),)))
+            else:
+                waiting.fail(Outage(str(error)))
         return False
 
     def _answer(self, batch: list[_Waiting], verdicts: list[Verdict], *, fresh: bool) -> None:

@@ -68,13 +68,17 @@ class Gate:
         except Unreadable as error:
             return self._unreadable(error.uid, str(error))
         try:
-            case = admission.examine(request, self._world, self._clock.now(), self._store.groups)
+            return await self._decide(request, until)
+        except Exception:  # without an answer the API server would let the pod through
+            log.exception("a request cannot be judged", extra=_place(request))
+            return self._unreadable(request.uid, _BROKEN)
+
+    async def _decide(self, request: Request, until: float) -> bytes:
+        case = admission.examine(request, self._world, self._clock.now(), self._store.groups)
+        try:
             judged = await self._judge(case, until)
         except Outage as outage:
             return self._failed(case, outage)
-        except Exception:
-            log.exception("a request cannot be judged", extra=_place(request))
-            return self._unreadable(request.uid, _BROKEN)
         if judged.allowed:
             return self._allowed(case, judged)
         return await self._refused(case, judged, until)
