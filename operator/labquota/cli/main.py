@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -16,10 +16,18 @@ _COMMANDS: Final = {
         "labquota.cli.explain",
         "Say whether pods would pass, why or why not, with the whole reckoning.",
     ),
+    "version": ("labquota.cli.version", "Print the version of labquota, and what the cluster serves."),
+    "completion": ("labquota.cli.completion", "Print the completion script of a shell."),
     "import": ("labquota.cli.import_", "Turn the older limiter's configuration into labquota objects."),
     "webhook": ("labquota.cli.webhook_", "Run one replica of the admission webhook."),
     "operator": ("labquota.cli.operator_", "Run one operator."),
 }
+
+COMPLETE: Final = "_LABQUOTA_COMPLETE"
+"""The variable by which a shell's completion script asks."""
+_INTERRUPTED: Final = 130
+_NO_READER: Final = 141
+"""What a shell says of a program that Ctrl-C or a closed pipe has ended."""
 
 
 class LazyGroup(click.Group):
@@ -35,6 +43,17 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a reader who has seen enough (`| head`) ends it without a word."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+            raise SystemExit(_NO_READER) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
@@ -60,4 +79,11 @@ def main() -> None:
     """Run the command line; under kubectl its usage lines say so."""
     called = os.path.basename(sys.argv[0])  # noqa: PTH119  # a name, not a file
     name = "kubectl labquota" if called.startswith("kubectl-") else "labquota"
-    cli(prog_name=name, complete_var="_LABQUOTA_COMPLETE")
+    try:
+        code = cli.main(prog_name=name, complete_var=COMPLETE, standalone_mode=False)
+    except click.Abort:
+        code = _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    sys.exit(code)
