@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from labquota.quota import demand, pods
 from labquota.quota.quantities import MAX, MILLI, NANO
@@ -19,14 +19,23 @@ from labquota.quota.resources import Amounts
 from oracle import Answer, Oracle, generate
 
 Manifest = dict[str, Any]
+WRITTEN_FINER_THAN_STORED: Manifest = {
+    "spec": {
+        "resources": {"limits": {"memory": "1Gi"}},
+        "containers": [{"name": name, "resources": {"requests": {"cpu": "1n"}}} for name in "ab"],
+    },
+}
+HUGEPAGES_ASKED_FOR_THE_POD: Manifest = {
+    "spec": {
+        "resources": {"requests": {"hugepages-2Mi": "2Mi"}},
+        "containers": [
+            {"name": "a", "resources": {"requests": {"cpu": "1"}, "limits": {"hugepages-2Mi": "2Mi"}}}
+        ],
+    },
+    "status": {"resources": {"requests": {"cpu": "3"}}},
+}
 KEYS = ("requests.cpu", "limits.cpu", "requests.memory", "limits.memory")
-THOROUGH = settings(
-    max_examples=3000,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+REPEATABLE = settings(derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def key_of(name: str, side: str) -> str | None:
@@ -75,21 +84,23 @@ def check(manifest: Manifest, mine: Amounts, answer: Answer) -> None:
     assert mine == theirs, f"{said}\nof which:   {theirs}"
 
 
-@THOROUGH
+@settings(REPEATABLE, max_examples=1500)
 @given(manifest=generate.pods(status=False))
+@example(manifest=WRITTEN_FINER_THAN_STORED)
 def test_a_pod_asks_for_what_kubernetes_says(oracle: Oracle, manifest: Manifest) -> None:
     mine = demand.asked(pods.decode(json.dumps(manifest).encode()))
     check(manifest, mine, oracle.pod(manifest, held=False))
 
 
-@THOROUGH
+@settings(REPEATABLE, max_examples=3000)
 @given(manifest=generate.pods(status=True))
+@example(manifest=HUGEPAGES_ASKED_FOR_THE_POD)
 def test_a_pod_holds_what_the_scheduler_says(oracle: Oracle, manifest: Manifest) -> None:
     mine = demand.held(pods.decode(json.dumps(manifest).encode()))
     check(manifest, mine, oracle.pod(without_stale_conditions(manifest), held=True))
 
 
-@THOROUGH
+@settings(REPEATABLE, max_examples=1000)
 @given(manifest=generate.pods(status=False))
 def test_a_container_leaves_unset_what_resourcequota_says(oracle: Oracle, manifest: Manifest) -> None:
     missing = demand.unset(pods.decode(json.dumps(manifest).encode()), KEYS)

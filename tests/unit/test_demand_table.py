@@ -147,6 +147,16 @@ ASKED = [
         {"requests.cpu": 1000, "limits.cpu": 4000},
     ),
     Case(
+        "a pod-level default is made of the containers' quantities as they were written",
+        """
+        resources: {limits: {memory: 1Gi}}
+        containers:
+        - {name: a, resources: {requests: {cpu: 1n}}}
+        - {name: b, resources: {requests: {cpu: 1n}}}
+        """,
+        {"requests.cpu": 1, "requests.memory": 2**30, "limits.memory": 2**30},
+    ),
+    Case(
         "every quantity is stored in thousandths before it is summed",
         """
         containers:

@@ -118,7 +118,6 @@ def _containers(pod: Pod, lasting: Callable[[Container], Pair], passing: Callabl
             own = lasting(container)
             _add(total, own)
             _add(sidecars, own)
-            _raise(peak, sidecars)
         else:
             moment = passing(container)
             _add(moment, sidecars)
