@@ -46,6 +46,7 @@ def student(stage: Stage) -> None:
 def table(stage: Stage) -> None:
     stage.transcript.act("The budget table")
     stage["alice"].run("kubectl get ownerusage", says=("user:alice", "3/3"))
+    stage["alice"].run("labquota usage", says=("user:alice", "group student", "gpu", "full"))
 
 
 def deletion(stage: Stage) -> None:
@@ -60,6 +61,7 @@ def deletion(stage: Stage) -> None:
 def researcher(stage: Stage) -> None:
     stage.transcript.act("A researcher: six GPUs")
     rita = stage["rita"]
+    rita.run("labquota limits", says=("user:rita", "researcher"))
     rita.run("kubectl -n vision create -f pretrain.yaml", says=("pod/pretrain created",))
     for name in ("speech", "robotics"):
         rita.run(f"kubectl -n {name} create -f evaluate.yaml", says=("pod/evaluate created",))
