@@ -18,7 +18,11 @@ from labquota.kube import errors
 READER: Final = "labquota-reader"
 """The ClusterRole that lets people read limits and budgets."""
 _OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
+_URLLIB3: Final = re.compile(
+    r"^HTTPS?Connection(?:Pool)?\([^)]*\): (?:Failed to establish a new connection: )?"
+)
+"""What urllib3 puts before the reason."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +39,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Seconds(click.ParamType[float | None]):
-    """A duration as kubectl takes it: `10`, `10s`, `1m30s`; 0 waits for ever."""
+    """A duration as kubectl takes it: `10`, `10s`, `1m30s`, `500ms`; 0 waits for ever."""
 
     name = "duration"
 
@@ -45,8 +49,8 @@ class Seconds(click.ParamType[float | None]):
         match = _DURATION.fullmatch(text if text.endswith(("h", "m", "s")) else f"{text}s")
         if not text or match is None:
             self.fail(f'"{text}" is not a duration such as 10s or 1m30s', param, ctx)
-        hours, minutes, seconds = (float(part or 0) for part in match.groups())
-        return hours * 3600 + minutes * 60 + seconds or None
+        hours, minutes, seconds, thousandths = (float(part or 0) for part in match.groups())
+        return hours * 3600 + minutes * 60 + seconds + thousandths / 1000 or None
 
 
 def options(command: F) -> F:
@@ -148,8 +152,11 @@ class Cluster:
                 retries=False,
                 timeout=urllib3.Timeout(total=self._target.seconds),
             )
+        except (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ConnectTimeoutError) as error:
+            waited = f"{self._target.seconds:g}"
+            raise NoAnswer(f"the API server {server} does not answer within {waited} s") from error
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            reason = line(error).rpartition("connection: ")[2]
+            reason = _URLLIB3.sub("", line(error))
             raise NoAnswer(f"the API server {server} does not answer: {reason}") from error
         if answer.status >= 400:
             raise self._failure(path, errors.of_answer(answer.status, answer.data))
