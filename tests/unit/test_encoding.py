@@ -1,0 +1,86 @@
+import re
+
+import pytest
+
+from labquota.quota import encoding
+from labquota.quota.encoding import LedgerError
+from labquota.quota.ledger import EMPTY, Ledger
+from labquota.quota.quantities import MAX
+from unit.builders import create, resize
+
+
+def test_a_ledger_is_one_readable_line() -> None:
+    ledger = Ledger(
+        folded={"requests.cpu": 500, "gpu": 1},
+        view="120",
+        epoch=3,
+        groups=("oidc:students", "a b,c"),
+        reservations=(create("a", gpu=1), resize(7, {"cpu": 1}, {"cpu": 2})),
+    )
+    text = encoding.encode(ledger)
+    assert text == (
+        "1 3 120 oidc:students,a%20b%2Cc gpu=1,requests.cpu=500"
+        ";uid-a lab a - - gpu=1;uid-pod lab pod 7 requests.cpu=1 requests.cpu=2"
+    )
+    assert encoding.decode(text) == ledger
+
+
+def test_an_empty_ledger_is_dashes() -> None:
+    assert encoding.encode(EMPTY) == "1 0 0 - -"
+    assert encoding.decode("1 0 0 - -") == EMPTY
+
+
+def test_a_group_that_is_called_dash_is_not_taken_for_none() -> None:
+    ledger = Ledger(groups=("-",))
+    assert encoding.decode(encoding.encode(ledger)) == ledger
+
+
+def test_an_amount_beyond_the_largest_is_written_so_that_it_can_be_read_again() -> None:
+    ledger = Ledger(folded={"requests.ephemeral-storage": MAX * 50})
+    assert encoding.decode(encoding.encode(ledger)).folded == {"requests.ephemeral-storage": MAX}
+
+
+@pytest.mark.parametrize("text", ["2 3 120 - -", "2 a new shape;and more", "v1 0 0 - -", "", "11 0 0 - -"])
+def test_a_ledger_of_another_version_is_refused_by_its_version(text: str) -> None:
+    line = f'ledger format "{text.split(" ", maxsplit=1)[0]}" is not known here; this release reads 1'
+    with pytest.raises(LedgerError, match=f"^{re.escape(line)}$"):
+        encoding.decode(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("1", 'ledger "1" cannot be read: not enough values to unpack'),
+        ("1 0 0 - - -", "cannot be read: too many values"),
+        ("1 0 0 - -;", 'ledger "1 0 0 - -;" cannot be read: not enough values'),
+        ("1 0 0 - gpu", "cannot be read: not enough values"),
+        ("1 0 0 - gpu=1=2", "cannot be read: too many values"),
+        ("1 0 0 - =1", '"" is empty or holds a separator'),
+        ("1 0 0 - gpu=-1", '"-1" is not a number in decimal digits'),
+        ("1 0 0 - gpu=1e3", '"1e3" is not a number in decimal digits'),
+        ("1 0 0 - gpu=", '"" is not a number in decimal digits'),
+        ("1 0 0 - gpu=٣", '"٣" is not a number in decimal digits'),
+        (f"1 0 0 - gpu={'9' * 21}", f'"{"9" * 21}" is not a number in decimal digits'),
+        ("1 x 0 - -", '"x" is not a number in decimal digits'),
+        ("1 0 x - -", '"x" is not a number in decimal digits'),
+        ("1 0 0 - -;u n p seven - gpu=1", '"seven" is not a number in decimal digits'),
+        ("1 0 0 - -;u  p - - gpu=1", '"" is empty or holds a separator'),
+    ],
+)
+def test_what_was_not_written_here_is_refused_with_the_reason(text: str, why: str) -> None:
+    with pytest.raises(LedgerError, match=re.escape(why)):
+        encoding.decode(text)
+
+
+@pytest.mark.parametrize("word", ["", " ", "a b", "a;b", "a,b", "a=b", "a\nb", "a\x00b"])
+def test_a_separator_in_a_word_is_never_written(word: str) -> None:
+    reservation = create("a", "u", word, gpu=1)
+    assert not encoding.is_safe(reservation)
+    with pytest.raises(LedgerError, match="is empty or holds a separator"):
+        encoding.encode(Ledger(reservations=(reservation,)))
+
+
+def test_a_version_that_is_no_number_is_not_safe_since_it_could_not_be_read_again() -> None:
+    reservation = resize(7, {}, {"cpu": 1})
+    assert encoding.is_safe(reservation)
+    assert not encoding.is_safe(type(reservation)("u", "lab", "a", "7b", {}, {"gpu": 1}))
