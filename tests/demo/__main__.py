@@ -31,8 +31,8 @@ def main(acts: Sequence[Act] = ACTS, *, keep: bool = False) -> int:
         with open_stage(transcript) as stage:
             for act in acts:
                 act(stage)
-            transcript.output("\n")
-            transcript.progress(f"all acts went as they should")
+            transcript.blank()
+            transcript.progress("all acts went as they should")
             if keep:
                 _wait(stage)
     except Unexpected as wrong:
@@ -51,16 +51,17 @@ def main(acts: Sequence[Act] = ACTS, *, keep: bool = False) -> int:
 def _wait(stage: Stage) -> None:
     names = ", ".join(stage.people)
     stage.transcript.output(
-        "\nIt keeps running. In another shell:\n\n"
+        "\nIt keeps running until Ctrl-C. In another shell:\n\n"
         f"    export KUBECONFIG={stage.kubeconfig} PATH={stage.path}:$PATH\n\n"
-        "    kubectl get ownerusage                                   # as admin\n"
-        "    kubectl --context alice -n vision create -f POD.yaml     # as somebody else\n\n"
-        f"There are {names}. Logs are in {stage.plane.logs}. Ctrl-C here ends it.\n"
+        "    kubectl get ownerusage                       # as the administrator\n"
+        "    labquota usage alice -w                      # a budget, live\n"
+        "    kubectl --context alice -n vision create -f tests/demo/files/train.yaml\n\n"
+        f"There are {names}, and the logs in {stage.plane.logs}.\n"
     )
     try:
         signal.pause()
     except KeyboardInterrupt:
-        stage.transcript.output("")
+        stage.transcript.blank()
 
 
 def _interrupted(number: int, _: object) -> NoReturn:

@@ -50,7 +50,7 @@ class Stage:
         admin: the cluster's administrator, in the root of the repository.
         people: everybody else by name, where the demo's manifests are.
         kubeconfig: a file with a context for each of them.
-        path: the folder with kubectl.
+        path: the folders with kubectl and labquota, as PATH has them.
     """
 
     plane: ControlPlane
@@ -114,9 +114,11 @@ def open_stage(transcript: Transcript) -> Iterator[Stage]:
 
 
 def _stage(plane: ControlPlane, installed: Installation, transcript: Transcript) -> Stage:
-    programs = str(binaries.find().paths["kubectl"].parent)
-    search = os.pathsep.join([programs, str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    env = {"PATH": search, "KUBECACHEDIR": str(plane.folder / "kubectl-cache")}
+    programs = f"{binaries.find().paths['kubectl'].parent}:{Path(sys.executable).parent}"
+    env = {
+        "PATH": f"{programs}:{os.environ.get('PATH', '')}",
+        "KUBECACHEDIR": str(plane.folder / "kubectl-cache"),
+    }
     people = {
         name: Person(plane.user(name, groups), FILES, env, transcript) for name, groups in PEOPLE.items()
     }

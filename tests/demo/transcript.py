@@ -41,6 +41,10 @@ class Transcript:
             f"{self._paint(_BOLD, text)}{'─' * (_WIDTH - len(text) - 10)} {self._paint(_DIM, self._clock())}"
         )
 
+    def blank(self) -> None:
+        """An empty line."""
+        self._line("")
+
     def say(self, text: str) -> None:
         """A sentence for the reader, as a comment in a shell is."""
         for line in textwrap.wrap(text, _WIDTH - 2):
