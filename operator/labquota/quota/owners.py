@@ -99,10 +99,11 @@ def of_pod(annotations: Mapping[str, str], namespace: str, namespace_annotations
 def object_name(owner: Owner) -> str:
     """The name of an owner's objects: a slug that people recognise and a hash that keeps owners apart.
 
-    Two identities may slug alike (`a.b@x`, `a-b-x`), so the name alone never says whose it is.
+    Two identities may slug alike (`a.b@x`, `a-b-x`), so the name alone never says whose it is. The hash is long enough
+    that nobody finds a second identity of the same name.
     """
-    slug = re.sub(r"[^a-z0-9]+", "-", name(owner).lower()).strip("-")[:50].strip("-")
-    digest = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    slug = re.sub(r"[^a-z0-9]+", "-", name(owner).lower()).strip("-")[:44].strip("-")
+    digest = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{slug}-{digest}" if slug else digest
 
 

@@ -29,6 +29,8 @@ CROWDED: Final = 200
 """Open reservations above which a replica lets the operator write first."""
 _PATIENCE: Final = 4.0
 """Seconds after which a call to the API server without an answer is an outage and not a queue."""
+_STARTING: Final = 3.0
+"""Seconds for which an API server that has just started refuses whom it does not know yet (401, 403)."""
 
 
 class Outage(Exception):  # noqa: N818  the field's word for it
@@ -135,6 +137,7 @@ class _Worker:
         self._task: asyncio.Task[None] | None = None
         self._calling_since: float | None = None
         self._failure = ""
+        self._unknown_since: float | None = None
 
     def take(self, case: Case) -> _Waiting:
         waiting = _Waiting(case, asyncio.get_running_loop().create_future())
@@ -220,6 +223,12 @@ class _Worker:
         if isinstance(error, errors.ApiError) and error.status == 429:
             await asyncio.sleep(min(error.retry_after or 1.0, 1.0))
             return True
+        if isinstance(error, errors.ApiError) and error.status in (401, 403):
+            if self._unknown_since is None:
+                self._unknown_since = self._of.now()
+            if self._of.now() - self._unknown_since < _STARTING:
+                await self._of.pause(0.5)
+                return True
         for waiting in batch:
             if isinstance(error, ledgers.NameTaken):
                 waiting.tell(Verdict(allowed=False, causes=(Refused(verdict.UNREADABLE, str(error)),)))

@@ -19,6 +19,7 @@ from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
 
 _CALL_SECONDS = 4.0
+_OPERATOR_SECONDS = 5.0
 
 
 async def run(settings: Settings) -> None:
@@ -46,8 +47,15 @@ async def run(settings: Settings) -> None:
         gate = Gate(world, store, admissions, Holders(api, clock), clock, settings.create_seconds)
         watches = [tasks.create_task(informer.run()) for informer in watching.informers]
 
+        synced_at: float | None = None
+
         def synced() -> bool:
-            return watching.synced
+            """Whether this replica knows what it needs; an operator that starts beside it is waited for a moment."""
+            nonlocal synced_at
+            if not watching.synced:
+                return False
+            synced_at = synced_at or clock.monotonic()
+            return marker.is_complete() or clock.monotonic() - synced_at > _OPERATOR_SECONDS
 
         app = server.application(gate, clock, synced)
         reuse = settings.reuse_port

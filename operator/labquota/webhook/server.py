@@ -27,7 +27,10 @@ def application(gate: Gate, clock: Clock, synced: Callable[[], bool]) -> web.App
             metrics.ADMISSIONS.labels("not_synced").inc()
             return web.Response(status=429, headers={"Retry-After": "1"}, text="not synced yet\n")
         began = clock.monotonic()
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionResetError:
+            raise web.HTTPBadRequest from None  # the API server is gone, and nobody reads this
         answer = await gate.answer(body, _seconds(request.query.get("timeout", "")))
         metrics.ADMISSION_SECONDS.observe(clock.monotonic() - began)
         return web.Response(body=answer, content_type="application/json")
