@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,8 @@ def test_a_later_override_does_not_lift_a_suspension() -> None:
     ],
 )
 def test_requests_are_reserved_where_an_aggregate_limit_is_in_force(
-    spec: dict[str, object], reserves: bool
+    spec: dict[str, Any],
+    reserves: bool,  # noqa: FBT001  a column of the table
 ) -> None:
     assert group(**spec).limits.reserves is reserves
 
