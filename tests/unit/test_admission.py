@@ -321,8 +321,10 @@ def test_a_pod_of_countless_kinds_of_gpus_is_refused_before_it_fills_the_ledger(
     judged = judge(group(aggregate={"cpu": 8}), pod("a", **odd))
     assert codes(judged) == ["TOO_MANY_RESERVATIONS"]
     assert texts(judged) == [
-        "0 requests in flight and 3001 kinds of resources would take user:alice above 64 KiB of bookkeeping; "
-        "wait until they are stored or given up, or ask for fewer kinds"
+        (
+            "0 requests in flight and 3001 kinds of resources would take user:alice above 64 KiB of bookkeeping; "
+            "wait until they are stored or given up, or ask for fewer kinds"
+        )
     ]
 
 
