@@ -127,8 +127,10 @@ def test_close_to_a_limit_the_warning_says_what_is_used_now() -> None:
 def test_under_warn_the_line_says_what_would_be_refused() -> None:
     rules = group(aggregate={"gpu": 3}, enforcement="Warn")
     assert warned(rules, pod("a", gpu=2), gpu=2) == [
-        "labquota would refuse this: AGGREGATE_GPU_QUOTA_EXCEEDED: user:alice asked gpu 2, "
-        "used 2 of 3 GPU units (ResourceLimitGroup/student), 1 still fit"
+        (
+            "labquota would refuse this: AGGREGATE_GPU_QUOTA_EXCEEDED: user:alice asked gpu 2, "
+            "used 2 of 3 GPU units (ResourceLimitGroup/student), 1 still fit"
+        )
     ]
 
 
