@@ -99,3 +99,27 @@ def pod_path(namespace: str, name: str) -> str:
 def service_account(world: World, namespace: str, name: str) -> User:
     """A service account that may edit what is in namespaces."""
     return world.plane.service_account(namespace, name, role="edit")
+
+
+def resizers(world: World, *shorts: str) -> list[User]:
+    """Users who may resize pods in place, which Kubernetes' role `edit` does not let them."""
+    name, users = world.name("resizer"), [world.user(each) for each in shorts]
+    rbac = "rbac.authorization.k8s.io"
+    rules = [{"apiGroups": [""], "resources": ["pods/resize"], "verbs": ["get", "patch", "update"]}]
+    world.apply(
+        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
+    )
+    world.apply(
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": rbac, "kind": "User", "name": user.name} for user in users],
+        }
+    )
+    path = f"{pod_path('default', 'none')}/resize"
+    for user in users:
+        client = user.client()
+        assert wait_until(lambda: client.call("GET", path)[0] == 404, 10), user.name  # noqa: B023  called in this turn
+    return users
