@@ -104,6 +104,8 @@ class Cluster:
         self.objects: dict[str, dict[str, Any]] = {}
         self.version = 100
         self.calls: list[tuple[str, str]] = []
+        self.bodies: list[bytes] = []
+        """What was sent by create and replace."""
         self.history: list[tuple[int, str, str, bytes]] = []
         self.faults: dict[str, list[Fault]] = {}
         self.after_write: Callable[[str, dict[str, Any]], None] = lambda _path, _item: None
@@ -143,6 +145,7 @@ class Cluster:
         timeout: float | None = None,  # noqa: ASYNC109  as in Api
     ) -> bytes:
         del params, timeout
+        self.bodies.append(body)
         fault = await self._begin("create", path)
         item = json.loads(body)
         where = f"{path}/{item['metadata']['name']}"
@@ -152,6 +155,7 @@ class Cluster:
 
     async def replace(self, path: str, body: bytes, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  as in Api
         del timeout
+        self.bodies.append(body)
         fault = await self._begin("replace", path)
         item, old = json.loads(body), self._found(path)["metadata"]
         new = item["metadata"]

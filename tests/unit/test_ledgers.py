@@ -163,16 +163,10 @@ def test_groups_are_those_that_the_ledger_remembers() -> None:
 
 def test_what_is_stored_is_one_string_and_no_managed_fields() -> None:
     async def scenario() -> None:
-        sent: list[bytes] = []
-
-        class Spy(Cluster):
-            async def create(self, path: str, body: bytes, *args: object, **more: object) -> bytes:
-                sent.append(body)
-                return await super().create(path, body)
-
-        store = Ledgers(Spy())
+        cluster = Cluster()
+        store = Ledgers(cluster)
         written = await store.swap(ledgers.blank(ALICE), Ledger(reservations=(create("a", gpu=1),)))
-        item = json.loads(sent[0])
+        item = json.loads(cluster.bodies[0])
         assert item == {
             "apiVersion": "labquota.dev/v1alpha1",
             "kind": "OwnerLedger",
