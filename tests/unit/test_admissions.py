@@ -193,7 +193,7 @@ def test_without_a_heartbeat_a_refusal_over_the_aggregate_is_an_outage_and_an_al
         one.clock.shift = 15
         assert (await one.judge("a", gpu=3)).allowed
         with pytest.raises(
-            Outage, match="^no operator frees what finished pods held, so a refusal may be wrong$"
+            Outage, match=r"^no operator frees what finished pods held, so a refusal may be wrong$"
         ):
             await one.judge("b", gpu=1)
         one.beat()
@@ -227,7 +227,7 @@ def test_an_api_server_that_does_not_answer_in_time_is_an_outage() -> None:
         cluster = Cluster()
         cluster.plan("get", Fault(wait=None))
         one = replica(cluster, STUDENT)
-        with pytest.raises(Outage, match="^the API server does not answer$"):
+        with pytest.raises(Outage, match=r"^the API server does not answer$"):
             await one.judge("a", gpu=1)
         assert asyncio.get_running_loop().time() == pytest.approx(9.0)
 
@@ -257,10 +257,26 @@ def test_an_api_server_that_refuses_connections_is_tried_again_until_the_deadlin
 def test_an_api_server_that_says_no_is_an_outage_at_once() -> None:
     async def scenario() -> None:
         cluster = Cluster()
-        cluster.plan("create", Fault(errors.ApiError(403, "Forbidden", "not allowed to create ownerledgers")))
-        with pytest.raises(Outage, match="not allowed to create ownerledgers"):
+        cluster.plan("create", Fault(errors.ApiError(422, "Invalid", "ledger: Invalid value")))
+        with pytest.raises(Outage, match="ledger: Invalid value"):
             await replica(cluster, STUDENT).judge("a", gpu=1)
         assert asyncio.get_running_loop().time() < 1
+
+    run(scenario())
+
+
+def test_an_api_server_that_does_not_know_us_is_given_three_seconds_to_learn_its_roles() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        unknown = errors.ApiError(403, "Forbidden", "not allowed to create ownerledgers")
+        cluster.plan("create", Fault(unknown), Fault(unknown))
+        one = replica(cluster, STUDENT)
+        assert (await one.judge("a", gpu=1)).allowed
+        cluster.plan("replace", *(Fault(unknown) for _ in range(1000)))
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(Outage, match="not allowed to create ownerledgers"):
+            await one.judge("b", gpu=1)
+        assert 3 <= asyncio.get_running_loop().time() - began < 4
 
     run(scenario())
 
@@ -312,7 +328,7 @@ def test_a_ledger_that_cannot_be_read_is_an_outage_with_the_reason() -> None:
     async def scenario() -> None:
         cluster = Cluster()
         cluster.store(where(), {"metadata": {"name": "x"}, "owner": ALICE, "ledger": "7 new"})
-        with pytest.raises(Outage, match='^ledger format "7" is not known here; this release reads 1$'):
+        with pytest.raises(Outage, match=r'^ledger format "7" is not known here; this release reads 1$'):
             await replica(cluster, STUDENT).judge("a", gpu=1)
 
     run(scenario())
@@ -400,9 +416,12 @@ def test_two_replicas_admit_exactly_the_limit_whatever_their_order(seed: int) ->
         rng = random.Random(seed)
         cluster = Cluster(rng)
         seen: list[int] = []
-        cluster.after_write = lambda path, _item: (
-            seen.append(ledger.total(held(cluster)).get("gpu", 0)) if path == where() else None
-        )
+
+        def note(path: str, _item: object) -> None:
+            if path == where():
+                seen.append(ledger.total(held(cluster)).get("gpu", 0))
+
+        cluster.after_write = note
         both = [replica(cluster, group(aggregate={"gpu": 10}), seed=seed * 2 + number) for number in range(2)]
         for method in ("get", "create", "replace"):
             cluster.plan(

@@ -173,10 +173,11 @@ class _Worker:
         """Judge a batch until its reservations are stored and its refusals rest on a fresh read."""
         stored, fresh = self._of.store.copy(self._owner), False
         conflicts = 0
-        while batch := [waiting for waiting in batch if not waiting.abandoned]:
+        while batch := _live(batch):
             try:
                 if stored is None:
                     stored, fresh = await self._call_read(), True
+                    batch = _live(batch)
                 book = Book(stored.ledger)
                 verdicts = [_decide(waiting.case, book) for waiting in batch]
                 if not fresh and not all(verdict.allowed for verdict in verdicts):
@@ -243,6 +244,11 @@ class _Worker:
                 waiting.fail(Outage("no operator frees what finished pods held, so a refusal may be wrong"))
             else:
                 waiting.tell(judged)
+
+
+def _live(batch: list[_Waiting]) -> list[_Waiting]:
+    """Those who still wait: for the others nothing is to be reserved."""
+    return [waiting for waiting in batch if not waiting.abandoned]
 
 
 def _decide(case: Case, book: Book) -> Verdict:
