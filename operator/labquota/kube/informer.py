@@ -41,7 +41,7 @@ STEADY_SECONDS = 2.0
 WATCH_SECONDS = 300.0
 """Shortest `timeoutSeconds` of a watch, up to twice as long: ends spread out, and load moves to a new API server."""
 
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = 2.0
 """Longest wait before the next try: what an API server's restart may cost at its end."""
 
 HURRY_SECONDS = 4
@@ -120,6 +120,7 @@ class Informer(Generic[T]):
         self._hurry_next = False
         self._initial: dict[tuple[str, str], T] | None = None
         self._productive = False
+        self._answered = True
         self._current_since = math.inf
 
     @property
@@ -157,6 +158,9 @@ class Informer(Generic[T]):
                 self._backoff.reset()
             if self._dog.interrupted or (steady and error is None):
                 continue
+            if isinstance(error, errors.ApiError) and not self._answered:
+                self._backoff.reset()  # it answers again: how long it was away says nothing about this
+            self._answered = not isinstance(error, errors.Unreachable)
             wait = self._backoff.after(error)
             if error is not None:
                 log.warning("the watch of %s ended, going on in %.1f s: %s", self._path, wait, error)
