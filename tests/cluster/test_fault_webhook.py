@@ -70,9 +70,7 @@ def test_pods_that_pass_an_absent_webhook_are_charged_named_and_counted(
         for number in range(2):
             installed.webhook(number).restart()
         probe.wait(plane, [storming.WEBHOOK])
-        status, answer = alices.call(
-            "POST", f"/api/v1/namespaces/{where}/pods", storming.pod("after", where)
-        )
+        status, answer = alices.call("POST", f"/api/v1/namespaces/{where}/pods", storming.pod("after", where))
         assert (status, answer["reason"]) == (403, "Forbidden"), answer
         assert f"{limited} asked pods 1, used 4 of 2 pods" in answer["message"]
         for name in ("past0", "past1", "past2"):
@@ -104,3 +102,18 @@ def test_one_replica_that_hangs_is_not_waited_for_longer_than_the_deadline(
             "POST", f"/api/v1/namespaces/{where}/pods", storming.pod("next", where)
         )
         assert (status, answer["message"].split(": ")[1]) == (403, "AGGREGATE_PODS_QUOTA_EXCEEDED")
+
+
+async def test_a_quantity_that_the_api_server_itself_chokes_on_opens_no_gate(
+    plane: ControlPlane, installed: Installation
+) -> None:
+    """Kubernetes computes 10 to the power of 999,999,999 in full. Last, since it goes on doing so after its answer."""
+    with World(plane, installed) as world:
+        alice, where = world.user("alice"), world.namespace()
+        world.group("students", subjects=[world.owner(alice)], aggregate={"cpu": 0})
+        pod = storming.pod("a", where, requests={"cpu": "1e999999999"}, limits={"cpu": "1e999999999"})
+        with storming.nothing_unchecked(plane, installed):
+            async with world.client(alice) as client:
+                answer = await client.create_pod(pod, timeout="3s")
+                assert answer.status in (403, 504), answer
+                assert await client.list(f"/api/v1/namespaces/{where}/pods") == []

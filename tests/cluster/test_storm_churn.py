@@ -39,7 +39,7 @@ async def test_budget_that_deletions_free_is_taken_again_and_never_exceeded(
             lives = await asyncio.gather(*(live_and_die(client, number) for number in range(32)))
             await watch.caught_up()
             assert watch.excesses == []
-            assert (watch.peak(owner), watch.held(owner)) == (20, 0)
+            assert [watch.peak(owner), watch.held(owner)] == [20, 0]
             assert sum(lives) > 60 * SCALE, "hardly any budget came back while the storm went on"
             true_ledger(world, owner, 5, pods=0)
             answers = await all_at_once([(alice, storming.pod(f"q{each}", where)) for each in range(40)])

@@ -3,6 +3,7 @@
 64 concurrent calls are 64 clients: HTTP/1.1, a connection each, kept open.
 """
 
+import io
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -16,6 +17,7 @@ __all__ = ["Answer", "AsyncClient"]
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
+_LARGE = 2**20
 
 
 class Answer(NamedTuple):
@@ -89,12 +91,13 @@ class AsyncClient:
         Raises:
             aiohttp.ClientError, TimeoutError: there was no answer.
         """
-        data = None if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
+        text = None if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
+        data = io.BytesIO(text) if text is not None and len(text) > _LARGE else text  # aiohttp wants it so
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         async with self._open.request(method, path, data=data, params=params, headers=headers) as answer:
-            text = await answer.read()
+            read = await answer.read()
             warnings = tuple(_warning(each) for each in answer.headers.getall("Warning", []))
-            return Answer(answer.status, _decode(text), warnings)
+            return Answer(answer.status, _decode(read), warnings)
 
     async def create(self, path: str, body: Any, **params: str) -> Answer:
         """Create an object in the collection at `path`; `params` such as `dryRun="All"`."""

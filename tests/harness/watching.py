@@ -64,6 +64,7 @@ class PodWatch:
         self._peaks = {owner: dict.fromkeys(each, Fraction()) for owner, each in limits.items()}
         self.excesses: list[Excess] = []
         self.events = self.lists = 0
+        self._moved = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -86,6 +87,17 @@ class PodWatch:
     def peak(self, owner: str, resource: str = "pods") -> Fraction:
         """The most that an owner ever held since the start."""
         return self._peaks[owner][resource]
+
+    async def reached(self, owner: str, amount: int, resource: str = "pods", seconds: float = 30) -> None:
+        """Wait until an owner holds at least so much.
+
+        Raises:
+            TimeoutError: it takes too long.
+        """
+        async with asyncio.timeout(seconds):
+            while self._held[owner][resource] < amount:
+                self._moved.clear()
+                await self._moved.wait()
 
     async def caught_up(self, seconds: float = 30) -> None:
         """Wait until every pod that is stored now was seen as it is, and every one that is gone was seen to go.
@@ -139,6 +151,7 @@ class PodWatch:
             self.events += 1
             self._put(pod["metadata"]["uid"], None if kind == "DELETED" else self._charge(pod), version)
         self._version = version
+        self._moved.set()
 
     def _charge(self, pod: dict[str, Any]) -> tuple[str, dict[str, Fraction]] | None:
         """The owner and what the pod holds; None where it is free or nobody's that we look at."""
