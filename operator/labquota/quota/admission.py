@@ -24,6 +24,7 @@ from labquota.quota.world import World
 
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 _NODE: Final = "system:node:"
+_MOST_NAMED: Final = 10
 _BOOK_FULL: Final = "wait until they are stored or given up"
 
 
@@ -219,7 +220,9 @@ def _refusals(
     if limits.when_unset == "Refuse":
         keys = [*capped(limits.aggregate), *capped(limits.per_pod)]
         for key, containers in demand.unset(request.pod, keys).items():
-            text = f"{key} is limited for {owner}; set resources.{key} for: {', '.join(containers)}"
+            more = f" and {len(containers) - _MOST_NAMED} more" if len(containers) > _MOST_NAMED else ""
+            named = ", ".join(containers[:_MOST_NAMED]) + more
+            text = f"{key} is limited for {owner}; set resources.{key} for: {named}"
             yield Refused(verdict.UNSET, text, f"spec.containers[].resources.{key}")
 
 

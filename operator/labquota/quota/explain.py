@@ -14,6 +14,8 @@ from labquota.quota.resources import Amounts, family, show
 from labquota.quota.verdict import FORGED, PER_POD, Cause, Exceeded, Refused
 
 _MOST_NAMED: Final = 5
+_MOST_CAUSES: Final = 20
+"""More than anybody sets limits for; a pod can invent a thousand GPU names, and nobody reads a thousand reasons."""
 _UNITS: Final = {"GPU": "GPU units", "CPU": "cores", "PODS": "pods"}
 
 
@@ -35,7 +37,10 @@ def refusal(case: Case, verdict: Verdict, holders: Iterable[Holder], longest: fl
         longest: Seconds after which a reservation whose pod is never stored ends.
     """
     owner = case.owner
-    parts = ["; ".join(f"{cause.code}: {_cause(owner, cause)}" for cause in verdict.causes)]
+    reasons = [f"{cause.code}: {_cause(owner, cause)}" for cause in verdict.causes[:_MOST_CAUSES]]
+    if more := len(verdict.causes) - len(reasons):
+        reasons.append(f"and {more} more reasons")
+    parts = ["; ".join(reasons)]
     exceeded = [cause for cause in verdict.causes if isinstance(cause, Exceeded) and cause.code != PER_POD]
     if exceeded:
         if held := _held_by([cause.key for cause in exceeded], holders):
@@ -72,7 +77,7 @@ def fields(causes: Sequence[Cause]) -> list[dict[str, str]]:
             "message": cause.text if isinstance(cause, Refused) else _numbers(cause),
             "field": cause.field if isinstance(cause, Refused) else cause.key,
         }
-        for cause in causes
+        for cause in causes[:_MOST_CAUSES]
     ]
 
 
