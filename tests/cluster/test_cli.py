@@ -100,6 +100,24 @@ def test_a_deployments_pods_belong_to_the_owner_of_their_namespace(world: World)
     )
 
 
+async def test_the_defaults_of_a_limit_range_count_as_in_the_cluster(world: World) -> None:
+    alice, where = world.user("alice"), world.namespace()
+    world.group("solo", aggregate={"cpu": 2, "memory": "2Gi"}, subjects=[f"user:{alice.name}"])
+    item = {"type": "Container", "default": {"cpu": "3", "memory": "1Gi"}, "defaultRequest": {"cpu": "1"}}
+    limit_range = {"metadata": {"name": "defaults"}, "spec": {"limits": [item]}}
+    pod = manifests.pod("bare", where, containers=[{"name": "a", "image": "none"}])
+    ask(alice, "explain", "-f", "-", manifest=pod, code=1)
+    world.plane.client.create(f"/api/v1/namespaces/{where}/limitranges", limit_range)
+    (result,) = json.loads(ask(alice, "explain", "-f", "-", "-o", "json", manifest=pod))["results"]
+    async with world.client(alice) as client:
+        made = await client.create_pod(pod)
+        assert made.ok, made.message
+    stored = made.body["spec"]["containers"][0]["resources"]
+    amounts = result["demand"]["pod"]
+    assert {"cpu": amounts["limits.cpu"], "memory": amounts["limits.memory"]} == stored["limits"]
+    assert {"cpu": amounts["requests.cpu"], "memory": amounts["requests.memory"]} == stored["requests"]
+
+
 async def test_usage_shows_what_is_held_and_check_tells_when_it_is_too_much(world: World) -> None:
     alice, where = world.user("alice"), world.namespace()
     subject = f"user:{alice.name}"

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from labquota.cli import cluster, facts, identity, output, reckoning, workloads
+from labquota.cli import cluster, facts, identity, limitranges, output, reckoning, workloads
 from labquota.cli.cluster import Cluster, Target, segment
 from labquota.cli.failures import NO, BadInput
 from labquota.cli.judging import Judge
@@ -79,6 +79,8 @@ def command(
         found = _read(filename or "-", place, given=namespace is not None)
     known = facts.from_cluster(reached) if reached else facts.from_files(config or Path())
     me = identity.of_cluster(reached) if reached else identity.of_target(target)
+    if reached:
+        limitranges.apply(reached, found)
     judge = Judge(known, me, owner, held)
     _print([judge.judge(workload) for workload in found], output)
 

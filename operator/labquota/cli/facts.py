@@ -11,16 +11,15 @@ from typing import Final
 import msgspec
 
 from labquota.api import API_VERSION, ObjectMeta, OwnerUsage, ResourceLimitGroup, ResourceLimitOverride
-from labquota.cli import output
+from labquota.cli import output, published
 from labquota.cli.cluster import Cluster, segment
 from labquota.cli.failures import BadInput, Forbidden, NoAnswer
 from labquota.kube.errors import NotFound
-from labquota.quota import encoding, limits, owners, resources
+from labquota.quota import encoding, limits, owners
 from labquota.quota.explain import Holder
-from labquota.quota.ledger import EMPTY, Ledger, Reservation
+from labquota.quota.ledger import EMPTY, Ledger
 from labquota.quota.limits import Limits
 from labquota.quota.owners import Owner
-from labquota.quota.quantities import QuantityError
 from labquota.quota.world import World
 
 _ROOT: Final = f"/apis/{API_VERSION}"
@@ -59,7 +58,7 @@ class Facts:
     def usage(self, owner: Owner) -> OwnerUsage | None:
         """The owner's budget as it was last published; None where nothing is."""
         if owner not in self._usages:
-            self._usages[owner] = read_usage(self.cluster, owner) if self.cluster else None
+            self._usages[owner] = published.read(self.cluster, owner) if self.cluster else None
         return self._usages[owner]
 
     def ledger(self, owner: Owner) -> Ledger:
@@ -104,8 +103,8 @@ class Facts:
     def holders(self, owner: Owner) -> list[Holder]:
         """The pods that hold most, and those that are not stored yet."""
         usage = self.usage(owner)
-        published = usage.status.pods if usage else ()
-        held = [Holder(pod.namespace, pod.name, amounts(pod.uses)) for pod in published]
+        largest = usage.status.pods if usage else ()
+        held = [Holder(pod.namespace, pod.name, published.amounts(pod.uses)) for pod in largest]
         open_ = self.ledger(owner).reservations
         return held + [Holder(each.namespace, each.name, each.after) for each in open_ if each.uid]
 
@@ -118,7 +117,7 @@ class Facts:
             return EMPTY
         except Forbidden:
             usage = self.usage(owner)
-            return EMPTY if usage is None else _as_ledger(usage)
+            return EMPTY if usage is None else published.as_ledger(usage)
         except encoding.LedgerError as error:
             raise NoAnswer(f"the ledger of {owner} cannot be read: {error}") from error
 
@@ -157,33 +156,6 @@ def from_files(path: Path) -> Facts:
     world = World()
     _fill(world, loaded.groups, loaded.overrides)
     return Facts(world)
-
-
-def read_usage(cluster: Cluster, owner: Owner) -> OwnerUsage | None:
-    """An owner's budget; None where nothing is published."""
-    try:
-        body = cluster.get(f"{_ROOT}/ownerusages/{segment(owners.object_name(owner))}")
-    except NotFound:
-        return None
-    return msgspec.json.decode(body, type=OwnerUsage)
-
-
-def amounts(shown: dict[str, str]) -> dict[str, int]:
-    """Amounts in base units from the words of an OwnerUsage; what cannot be read is left out."""
-    found = {}
-    for key, text in shown.items():
-        try:
-            found[key] = resources.parse_limit(key, text) or 0
-        except QuantityError:
-            continue
-    return found
-
-
-def _as_ledger(usage: OwnerUsage) -> Ledger:
-    """A ledger of the same totals; what is reserved is in one piece, since a budget does not tell them apart."""
-    reserved = amounts(usage.status.reserved)
-    one = Reservation(uid="", namespace="", name="", version="", before={}, after=reserved)
-    return Ledger(folded=amounts(usage.status.used), reservations=(one,) if reserved else ())
 
 
 def _fill(

@@ -2,31 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 
 from labquota import imports
-from labquota.api import UsageLimit
-from labquota.cli import cluster, facts, identity, output
+from labquota.cli import cluster, facts, identity, output, published, ruling
 from labquota.cli.cluster import Cluster, Target
 from labquota.cli.facts import Facts
 from labquota.cli.failures import BadInput, Forbidden
 from labquota.cli.identity import Identity
-from labquota.quota.limits import Limit, Limited, Limits
+from labquota.cli.ruling import Answer
+from labquota.quota.limits import Limit, Limits
 from labquota.quota.owners import Owner
-from labquota.quota.resources import UNLIMITED, parse_limit, show
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """An owner's limits, and how they came to be theirs."""
-
-    owner: Owner
-    limits: Limits
-    why: str
-    me: Identity | None = None
-    """The asker, where the owner is the asker."""
+from labquota.quota.resources import parse_limit
 
 
 @click.command("limits")
@@ -80,7 +68,7 @@ def command(
     elif aggregate:
         click.echo(json.dumps(imports.aggregate_section(caps)))
     else:
-        _print(answer, output)
+        ruling.show(answer, output)
 
 
 def _from_files(owner: str | None, config: Path, target: Target) -> Answer:
@@ -119,7 +107,7 @@ def _answer(known: Facts, asked: Owner | None, me: Identity | None) -> Answer:
 def _published(reached: Cluster, owner: Owner, me: Identity | None, error: Forbidden) -> Answer:
     """The limits as the owner's published budget repeats them, for a person who may read only that."""
     try:
-        usage = facts.read_usage(reached, owner)
+        usage = published.read(reached, owner)
     except Forbidden:
         raise error from None
     if usage is None:
@@ -129,65 +117,3 @@ def _published(reached: Cluster, owner: Owner, me: Identity | None, error: Forbi
     aggregate = {key: Limit(parse_limit(key, each.limit), each.source) for key, each in status.limits.items()}
     limits = Limits(group=status.group or None, aggregate=aggregate, enforcement=status.enforcement)
     return Answer(owner, limits, "as published", me)
-
-
-def _print(answer: Answer, form: str) -> None:
-    if form != "table":
-        output.data(form, _shape(answer))
-        return
-    limits = answer.limits
-    if answer.me is not None:
-        click.echo(f"User:        {answer.me.username}")
-        click.echo(f"User groups: {', '.join(answer.me.groups) or 'none'}")
-    click.echo(f"Owner:       {answer.owner}")
-    click.echo(f"Group:       {limits.group or 'none'} ({answer.why})")
-    if limits.enforcement != "Enforce" and limits.group:
-        click.echo(f"Enforcement: {limits.enforcement}")
-    if limits.suspended:
-        click.echo(f"Suspended:   by {limits.suspended}: no new pods")
-    if not limits.allow_whole_gpu:
-        click.echo(f"Whole GPUs:  not allowed ({limits.whole_gpu_source})")
-    rows = [
-        [key, *_cells(limits.aggregate, key), *_cells(limits.per_pod, key)]
-        for key in sorted({*limits.aggregate, *limits.per_pod})
-    ]
-    if rows:
-        click.echo()
-        columns = ("resource", "limit", "set by", "per pod", "per pod set by")
-        output.show(output.table(columns, rows, numbers=("limit", "per pod")))
-    else:
-        click.echo("Limits:      none: not limited")
-
-
-def _cells(limited: Limited, key: str) -> tuple[str, str]:
-    limit = limited.get(key)
-    return ("", "") if limit is None else (_amount(key, limit), limit.source)
-
-
-def _amount(key: str, limit: Limit) -> str:
-    return UNLIMITED if limit.amount is None else show(key, limit.amount)
-
-
-def _shape(answer: Answer) -> dict[str, Any]:
-    limits = answer.limits
-    me = {"username": answer.me.username, "groups": list(answer.me.groups)} if answer.me else None
-    return {
-        "owner": answer.owner,
-        "identity": me,
-        "group": limits.group,
-        "why": answer.why,
-        "enforcement": limits.enforcement,
-        "whenUnset": limits.when_unset,
-        "onError": limits.on_error,
-        "allowWholeGPU": limits.allow_whole_gpu,
-        "suspended": limits.suspended,
-        "aggregate": _layer(limits.aggregate),
-        "perPod": _layer(limits.per_pod),
-    }
-
-
-def _layer(limited: Limited) -> dict[str, Any]:
-    return {
-        key: msgspec.to_builtins(UsageLimit(limit=_amount(key, limit), source=limit.source))
-        for key, limit in sorted(limited.items())
-    }
