@@ -1,6 +1,7 @@
 """The demo, played as `make demo` plays it, and played on a labquota that was broken on purpose."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,6 +38,8 @@ def test_the_demo_plays_the_main_job_and_stays_until_ctrl_c_if_it_is_kept(tmp_pa
         "USER_AT_LIMIT: user:frank asked gpu 5 for one pod, at most 4 GPU units each",
     ):
         assert line in out
+    for line in _shown_in_readme():
+        assert line in " ".join(out.split()), f"README shows {line!r}, and the demo no longer does"
     assert "user:sam" in table
     assert "REQUEST_REQUIRED: requests.cpu is limited for user:rita" in refused.stderr
     assert out.rstrip().endswith("everything is stopped")
@@ -100,6 +103,14 @@ def _lines_until(demo: subprocess.Popen[str], text: str) -> list[str]:
         if text in line:
             return told
     raise AssertionError(f"no line with {text!r} in:\n{''.join(told)}")
+
+
+def _shown_in_readme() -> list[str]:
+    """The lines of README's transcript, without the age that ends a row of a table."""
+    section = (ROOT / "README.md").read_text().split("## What it looks like")[1].split("\n## ")[0]
+    lines = [" ".join(line.split()) for line in section.splitlines() if line.startswith("    ")]
+    assert len(lines) > 10
+    return [re.sub(r" \d+s$", "", line) for line in lines]
 
 
 def _left(folder: Path) -> list[str]:
