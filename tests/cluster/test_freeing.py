@@ -48,7 +48,7 @@ async def test_what_a_pod_held_is_free_within_a_second_of_its_end(
             settled(world, owner, 1)
             new = held("new", where, gpu=1)
             answer = await client.create_pod(new)
-            assert codes(answer) == ["AGGREGATE_PODS_QUOTA_EXCEEDED", "AGGREGATE_GPU_QUOTA_EXCEEDED"]
+            assert codes(answer) == ["AGGREGATE_GPU_QUOTA_EXCEEDED", "AGGREGATE_PODS_QUOTA_EXCEEDED"]
             assert "asked gpu 1, used 1 of 1 GPU units" in line(answer)
             await ends(admin, client, where)
             times.append(await fits(client, new, BUSY))

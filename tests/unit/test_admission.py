@@ -87,8 +87,8 @@ def test_a_second_create_of_a_name_is_charged_only_for_what_it_asks_more() -> No
     held = create("a", "first", gpu=2, pods=1)
     assert judge(STUDENT, pod("a", uid="second", gpu=2), held, folded={"gpu": 1, "pods": 2}).allowed
     assert codes(judge(STUDENT, pod("b", uid="second", gpu=2), held, folded={"gpu": 1, "pods": 2})) == [
-        "AGGREGATE_PODS_QUOTA_EXCEEDED",
         "AGGREGATE_GPU_QUOTA_EXCEEDED",
+        "AGGREGATE_PODS_QUOTA_EXCEEDED",
     ]
 
 

@@ -50,11 +50,11 @@ def test_two_exceeded_resources_are_both_in_the_line() -> None:
         folded={"gpu": 2, "requests.memory": 64 * GI},
     )
     assert line == (
-        "AGGREGATE_MEMORY_QUOTA_EXCEEDED: user:alice asked requests.memory 40Gi, used 64Gi of 96Gi "
-        "(ResourceLimitGroup/student), 32Gi still fit; "
         "AGGREGATE_GPU_QUOTA_EXCEEDED: user:alice asked gpu 2, used 2 of 3 GPU units "
-        "(ResourceLimitGroup/student), 1 still fit. "
-        "Held by lab/a (requests.memory 64Gi, gpu 2). "
+        "(ResourceLimitGroup/student), 1 still fit; "
+        "AGGREGATE_MEMORY_QUOTA_EXCEEDED: user:alice asked requests.memory 40Gi, used 64Gi of 96Gi "
+        "(ResourceLimitGroup/student), 32Gi still fit. "
+        "Held by lab/a (gpu 2, requests.memory 64Gi). "
         "Delete a pod or let one finish, or ask for less"
     )
 

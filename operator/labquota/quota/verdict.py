@@ -29,6 +29,8 @@ UNAVAILABLE: Final = "BUDGET_UNAVAILABLE"
 UNREADABLE: Final = "INVALID_REQUEST"
 """The request cannot be read, so nothing that it asks for can be counted."""
 
+_GRAVITY: Final = ("GPU", "CPU", "MEMORY", "PODS", "RESOURCE")
+
 NEARLY: Final = 80
 """Per cent of a limit from which an answer carries a warning."""
 
@@ -88,24 +90,31 @@ def over_aggregate(
         if used + growth.get(key, 0) > limit.amount:
             code = f"AGGREGATE_{family(key)}_QUOTA_EXCEEDED"
             found.append(Exceeded(code, key, asked, used, limit.amount, limit.source, in_flight.get(key, 0)))
-    return found
+    return sorted(found, key=_gravity)
 
 
 def over_per_pod(limited: Limited, grows: Amounts, after: Amounts) -> list[Exceeded]:
     """The per-pod limits that one pod goes over, of the resources that the request increases."""
-    return [
+    found = [
         Exceeded(PER_POD, key, after[key], 0, limit.amount, limit.source)
         for key in grows
         if (limit := limited.get(key)) is not None and limit.amount is not None and after[key] > limit.amount
     ]
+    return sorted(found, key=_gravity)
 
 
 def nearly_over(limited: Limited, grows: Amounts, total: Mapping[str, int]) -> list[Exceeded]:
     """The limits that the owner has come close to, with what they hold now that the request has joined."""
-    return [
+    found = [
         Exceeded("", key, asked, total[key], limit.amount, limit.source)
         for key, asked in grows.items()
         if (limit := limited.get(key)) is not None
         and limit.amount
         and total.get(key, 0) * 100 >= limit.amount * NEARLY
     ]
+    return sorted(found, key=_gravity)
+
+
+def _gravity(exceeded: Exceeded) -> tuple[int, bool, str]:
+    """People look for the scarcest first: GPUs, then cores, memory, pods and the rest."""
+    return _GRAVITY.index(family(exceeded.key)), "/" in exceeded.key, exceeded.key
