@@ -1,9 +1,11 @@
 """Both replicas away: pods pass, as shipped; they are charged at once, named, counted and complained about."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import pytest
 
 from controlplane import ControlPlane
@@ -114,6 +116,8 @@ async def test_a_quantity_that_the_api_server_itself_chokes_on_opens_no_gate(
         pod = storming.pod("a", where, requests={"cpu": "1e999999999"}, limits={"cpu": "1e999999999"})
         with storming.nothing_unchecked(plane, installed):
             async with world.client(alice) as client:
-                answer = await client.create_pod(pod, timeout="3s")
-                assert answer.status in (403, 504), answer
+                # It answers 504, or drops the connection.
+                with contextlib.suppress(aiohttp.ServerDisconnectedError):
+                    answer = await client.create_pod(pod, timeout="3s")
+                    assert answer.status in (403, 504), answer
                 assert await client.list(f"/api/v1/namespaces/{where}/pods") == []
