@@ -152,15 +152,20 @@ class Cluster:
                 retries=False,
                 timeout=urllib3.Timeout(total=self._target.seconds),
             )
-        except (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ConnectTimeoutError) as error:
-            waited = f"{self._target.seconds:g}"
-            raise NoAnswer(f"the API server {server} does not answer within {waited} s") from error
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            reason = _URLLIB3.sub("", line(error))
-            raise NoAnswer(f"the API server {server} does not answer: {reason}") from error
+            raise NoAnswer(f"the API server {server} does not answer{self._reason(error)}") from error
         if answer.status >= 400:
             raise self._failure(path, errors.of_answer(answer.status, answer.data))
         return bytes(answer.data)
+
+    def _reason(self, error: Exception) -> str:
+        import urllib3  # noqa: PLC0415  as in __init__
+
+        waited = (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ConnectTimeoutError)
+        # urllib3 counts a refused connection among the time-outs.
+        if isinstance(error, waited) and not isinstance(error, urllib3.exceptions.NewConnectionError):
+            return f" within {self._target.seconds:g} s"
+        return f": {_URLLIB3.sub('', line(error))}"
 
     def _failure(self, path: str, error: Any) -> Exception:
         if error.status == 403:
