@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from labquota.cli.main import cli
+from labquota.quota import owners
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -31,6 +32,12 @@ def test_readme_starts_with_the_two_commands_and_the_makefile_has_them() -> None
     makefile = (ROOT / "Makefile").read_text()
     assert commands[:2] == ["demo", "test"]
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in commands)
+
+
+def test_budgets_are_shown_under_the_names_that_they_have() -> None:
+    name = owners.object_name(owners.parse("user:alice"))
+    for page in (README, (ROOT / "docs" / "concepts.md").read_text()):
+        assert re.findall(r"^    (alice-\S+)", page, re.MULTILINE) == [name]
 
 
 def test_the_commands_that_readme_shows_exist() -> None:
