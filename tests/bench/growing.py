@@ -38,13 +38,8 @@ async def large(site: Site, plan: Plan) -> list[Row]:
     created.add("labquota", (cpu_seconds(operator.pid) - cpu) / plan.many * 1e6)
     rate = Row("fill", f"pods/s while {plan.many:,} are created by 16 clients", "pods/s", f"{plan.many}")
     rate.add("labquota", plan.many / filled)
-    return [
-        *await _ledgers(site, plan),
-        rate,
-        created,
-        await _events(site, plan),
-        *_restarted(site, plan, empty),
-    ]
+    rows = [*await _ledgers(site, plan), rate, created, await _events(site, plan)]
+    return rows + await _restarted(site, plan, empty)
 
 
 async def _leads(site: Site, seconds: float = 60) -> None:

@@ -39,7 +39,7 @@ def test_ratios_are_taken_within_a_turn_so_that_a_slow_machine_cancels() -> None
 
 
 def test_turns_that_one_side_lacks_are_an_error() -> None:
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="is longer than"):
         row("r", labquota=[1.0], quota=[1.0, 2.0]).ratios("labquota", "quota")
 
 
