@@ -18,13 +18,13 @@ async def test_all_exceeded_resources_are_named_in_the_line_and_in_the_causes(wo
         answer = await client.create_pod(held("two", where, cpu="500m", memory="1Gi", gpu=2))
     source = f"ResourceLimitGroup/{group}"
     assert line(answer) == (
-        f"AGGREGATE_CPU_QUOTA_EXCEEDED: {owner} asked requests.cpu 500m, used 2 of 2 cores ({source}), 0 still fit; "
-        f"AGGREGATE_GPU_QUOTA_EXCEEDED: {owner} asked gpu 2, used 1 of 1 GPU units ({source}), 0 still fit. "
-        f"Held by {where}/one (requests.cpu 2, gpu 1){ADVICE}"
+        f"AGGREGATE_GPU_QUOTA_EXCEEDED: {owner} asked gpu 2, used 1 of 1 GPU units ({source}), 0 still fit; "
+        f"AGGREGATE_CPU_QUOTA_EXCEEDED: {owner} asked requests.cpu 500m, used 2 of 2 cores ({source}), 0 still fit. "
+        f"Held by {where}/one (gpu 1, requests.cpu 2){ADVICE}"
     )
     assert [(cause["reason"], cause["field"]) for cause in answer.causes] == [
-        ("AGGREGATE_CPU_QUOTA_EXCEEDED", "requests.cpu"),
         ("AGGREGATE_GPU_QUOTA_EXCEEDED", "gpu"),
+        ("AGGREGATE_CPU_QUOTA_EXCEEDED", "requests.cpu"),
     ]
 
 

@@ -69,7 +69,7 @@ async def test_a_finished_pod_counts_in_nothing_though_it_is_still_there(world: 
         settled(world, owner, 2)
         assert len(await client.list(pods(where))) == 5
         answer = await client.create_pod(held("three", where, cpu=1))
-    assert f"Held by {where}/one (pods 1, requests.cpu 1), {where}/two (pods 1, requests.cpu 1)" in line(
+    assert f"Held by {where}/one (requests.cpu 1, pods 1), {where}/two (requests.cpu 1, pods 1)" in line(
         answer
     )
     assert [each["name"] for each in world.usage(owner)["pods"]] == ["one", "two"]

@@ -65,8 +65,8 @@ async def test_from_80_per_cent_on_an_answer_carries_a_warning(world: World) -> 
     )
     assert other.warnings == (), "a pod that asks for no GPU is told nothing of GPUs"
     assert full.warnings == (
-        f"labquota: {owner} now uses requests.cpu 80 of 100 cores (ResourceLimitGroup/{group})",
         f"labquota: {owner} now uses gpu 10 of 10 GPU units (ResourceLimitGroup/{group})",
+        f"labquota: {owner} now uses requests.cpu 80 of 100 cores (ResourceLimitGroup/{group})",
     )
 
 

@@ -24,10 +24,10 @@ async def test_an_override_replaces_the_groups_limits_key_by_key(world: World) -
     async with world.client(alice) as client:
         answer = await client.create_pod(held("a", where, cpu=5, gpu=6))
         assert line(answer).startswith(
-            f"AGGREGATE_CPU_QUOTA_EXCEEDED: {owner} asked requests.cpu 5, used 0 of 4 cores "
-            f"(ResourceLimitOverride/{override}), 4 still fit; "
             f"AGGREGATE_GPU_QUOTA_EXCEEDED: {owner} asked gpu 6, used 0 of 2 GPU units "
             f"(ResourceLimitOverride/{override}), 2 still fit; "
+            f"AGGREGATE_CPU_QUOTA_EXCEEDED: {owner} asked requests.cpu 5, used 0 of 4 cores "
+            f"(ResourceLimitOverride/{override}), 4 still fit; "
             f"USER_AT_LIMIT: {owner} asked gpu 6 for one pod, at most 5 GPU units each "
             f"(ResourceLimitOverride/{override})"
         )
@@ -45,9 +45,10 @@ async def test_unlimited_lifts_a_limit_absent_keeps_it_and_0_means_none(world: W
         await fill(client, held("a", where, gpu=50), held("b", where, gpu=50, cpu=500))
         answer = await client.create_pod(held("c", where, mig={"1g.10gb": 1}))
     assert line(answer).startswith(
+        f"AGGREGATE_GPU_QUOTA_EXCEEDED: {owner} asked {mig} 1, used 0 of 0 GPU units "
+        f"(ResourceLimitOverride/{override}), 0 still fit; "
         f"AGGREGATE_PODS_QUOTA_EXCEEDED: {owner} asked pods 1, used 2 of 2 pods (ResourceLimitGroup/{group}), "
-        f"0 still fit; AGGREGATE_GPU_QUOTA_EXCEEDED: {owner} asked {mig} 1, used 0 of 0 GPU units "
-        f"(ResourceLimitOverride/{override}), 0 still fit. "
+        "0 still fit. "
     )
 
 
