@@ -60,7 +60,7 @@ class Pace:
 
     def _plan(self) -> None:
         if self._queue and self._timer is None:
-            wait = max(0.0, (1 - self._tokens) / self._rate)
+            wait = max(0.001, (1 - self._tokens) / self._rate)  # less may be no time at all to a clock
             self._timer = asyncio.get_running_loop().call_later(wait, self._serve)
 
     def _take(self) -> bool:

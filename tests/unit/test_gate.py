@@ -1,0 +1,263 @@
+import asyncio
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from labquota.api import API_VERSION
+from labquota.quota import owners
+from labquota.quota.ledger import Ledger
+from labquota.quota.limits import Group
+from labquota.webhook.gate import Gate
+from labquota.webhook.holders import Holders
+from unit.builders import ALICE, create, group, manifest
+from unit.replicas import Replica, held, put, replica, where
+from unit.simulated import Cluster, Fault, run
+
+STUDENT = group(aggregate={"gpu": 3})
+USAGE = f"/apis/{API_VERSION}/ownerusages/{owners.object_name(ALICE)}"
+
+
+class Door:
+    """One replica behind its gate."""
+
+    def __init__(self, *rules: Group, cluster: Cluster | None = None, **more: Any) -> None:
+        self.cluster = cluster or Cluster()
+        self.replica: Replica = replica(self.cluster, *rules, **more)
+        self.gate = self._gate(Holders(self.cluster, self.replica.clock))
+
+    def _gate(self, holders: Holders) -> Gate:
+        one = self.replica
+        return Gate(one.world, one.store, one.admissions, holders, one.clock, 44)
+
+    async def asks(self, name: str = "a", seconds: float = 10, **asks: Any) -> dict[str, Any]:
+        """The response to Alice's create of such a pod."""
+        asked = {
+            "uid": f"review-{name}",
+            "operation": "CREATE",
+            "namespace": "lab",
+            "name": name,
+            "dryRun": asks.pop("dry_run", False),
+            "userInfo": {"username": "alice", "groups": []},
+            "object": manifest(name, **asks),
+        }
+        return await self.sends(json.dumps({"request": asked}).encode(), seconds)
+
+    async def sends(self, body: bytes, seconds: float = 10) -> dict[str, Any]:
+        answer = json.loads(await self.gate.answer(body, seconds))
+        assert answer["kind"] == "AdmissionReview"
+        response: dict[str, Any] = answer["response"]
+        return response
+
+
+def publish(cluster: Cluster, **uses: str) -> None:
+    pods = [{"namespace": "lab", "name": "train", "uses": uses}]
+    cluster.store(USAGE, {"metadata": {"name": "x"}, "spec": {"owner": ALICE}, "status": {"pods": pods}})
+
+
+def test_what_fits_is_allowed_and_reserved() -> None:
+    async def scenario() -> None:
+        door = Door(STUDENT)
+        assert await door.asks(gpu=1) == {"uid": "review-a", "allowed": True}
+        assert [each.name for each in held(door.cluster).reservations] == ["a"]
+
+    run(scenario())
+
+
+def test_a_refusal_names_stored_pods_and_those_in_flight_and_is_one_line_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> dict[str, Any]:
+        cluster = Cluster()
+        put(cluster, Ledger(folded={"gpu": 2}, reservations=(create("new", gpu=1),)))
+        publish(cluster, gpu="2", odd="what")
+        return await Door(STUDENT, cluster=cluster).asks("d", gpu=1)
+
+    caplog.set_level(logging.INFO)
+    response = run(scenario())
+    line = (
+        "AGGREGATE_GPU_QUOTA_EXCEEDED: user:alice asked gpu 1, used 3 of 3 GPU units (ResourceLimitGroup/student), "
+        "0 still fit. Held by lab/train (gpu 2), lab/new (gpu 1). "
+        "1 request in flight holds gpu 1 for at most 44 s, then try again. "
+        "Delete a pod or let one finish, or ask for less"
+    )
+    assert response["allowed"] is False
+    assert response["status"]["code"] == 403
+    assert response["status"]["message"] == line
+    assert response["status"]["details"]["name"] == "d"
+    assert [cause["reason"] for cause in response["status"]["details"]["causes"]] == [
+        "AGGREGATE_GPU_QUOTA_EXCEEDED"
+    ]
+    (record,) = caplog.records
+    assert (record.message, record.__dict__["line"], record.__dict__["owner"]) == (
+        "refused",
+        line,
+        "user:alice",
+    )
+
+
+def test_without_a_published_budget_the_line_does_without_holders() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        put(cluster, Ledger(folded={"gpu": 3}))
+        response = await Door(STUDENT, cluster=cluster).asks(gpu=1)
+        assert "Held by" not in response["status"]["message"]
+
+    run(scenario())
+
+
+def test_holders_that_cannot_be_read_in_time_cost_no_refusal() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        put(cluster, Ledger(folded={"gpu": 3}))
+        door = Door(STUDENT, cluster=cluster)
+        cluster.plan("get", Fault(), Fault(wait=None))
+        began = asyncio.get_running_loop().time()
+        assert (await door.asks(gpu=1))["allowed"] is False
+        assert asyncio.get_running_loop().time() - began <= 9.0
+
+    run(scenario())
+
+
+def test_a_storm_of_refusals_reads_the_holders_once_a_second() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        put(cluster, Ledger(folded={"gpu": 3}))
+        publish(cluster, gpu="3")
+        door = Door(STUDENT, cluster=cluster)
+        await asyncio.gather(*(door.asks(f"p{number}", gpu=1) for number in range(30)))
+        assert cluster.count("get", "ownerusages") == 1
+        await asyncio.sleep(1.1)
+        await door.asks(gpu=1)
+        assert cluster.count("get", "ownerusages") == 2
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("on_error", "allowed"), [("Allow", True), ("Deny", False)])
+def test_an_outage_is_answered_as_the_group_says_and_is_one_error_in_the_log(
+    on_error: str,
+    allowed: bool,  # noqa: FBT001  a column of the table
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> dict[str, Any]:
+        return await Door(group(aggregate={"gpu": 3}, onError=on_error), folded=False).asks(gpu=1)
+
+    response = run(scenario())
+    why = "no operator has folded the cluster yet, so what user:alice holds is not known"
+    assert response["allowed"] is allowed
+    if allowed:
+        assert response["warnings"] == [f"labquota did not check this pod: {why}"]
+    else:
+        text = f"BUDGET_UNAVAILABLE: user:alice's budget cannot be checked now ({why}); try again"
+        assert response["status"]["message"] == text
+        assert "retryAfterSeconds" not in json.dumps(response)
+    (record,) = caplog.records
+    assert (record.levelname, record.__dict__["owner"], record.__dict__["pod"]) == (
+        "ERROR",
+        "user:alice",
+        "a",
+    )
+    assert record.__dict__["error"] == why
+
+
+@pytest.mark.parametrize(("timeout", "latest"), [(10, 9.0), (3, 2.0), (1, 0.5)])
+def test_the_answer_leaves_well_before_the_api_servers_deadline(timeout: float, latest: float) -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.plan("get", Fault(wait=None))
+        await Door(STUDENT, cluster=cluster).asks(gpu=1, seconds=timeout)
+        assert asyncio.get_running_loop().time() <= latest + 0.001
+
+    run(scenario())
+
+
+def test_what_cannot_be_read_is_refused_with_its_uid_and_logged() -> None:
+    async def scenario() -> None:
+        door = Door(STUDENT)
+        response = await door.sends(b'{"request": {"uid": "abc", "operation": 1')
+        assert (response["uid"], response["allowed"]) == ("abc", False)
+        assert response["status"]["message"].startswith(
+            "INVALID_REQUEST: the AdmissionReview cannot be read: "
+        )
+        response = await door.asks(cpu="1e999999999")
+        assert response["allowed"] in (True, False)
+        response = await door.asks(cpu="1e9999999999999999999999")
+        assert response["allowed"] is False
+
+    run(scenario())
+
+
+def test_a_defect_of_ours_refuses_and_never_goes_without_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Holders):
+        async def of(self, owner: owners.Owner) -> Any:
+            raise ZeroDivisionError(owner)
+
+    async def scenario() -> dict[str, Any]:
+        cluster = Cluster()
+        put(cluster, Ledger(folded={"gpu": 3}))
+        door = Door(STUDENT, cluster=cluster)
+        door.gate = door._gate(Broken(cluster, door.replica.clock))  # noqa: SLF001  the same gate with one part broken
+        return await door.asks(gpu=1)
+
+    response = run(scenario())
+    assert (response["uid"], response["allowed"]) == ("review-a", False)
+    assert response["status"]["message"] == (
+        "INVALID_REQUEST: this request cannot be judged; the administrator finds the reason in labquota's log"
+    )
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_owner_without_limits_asks_no_api_server() -> None:
+    async def scenario() -> None:
+        door = Door(group(defaultFor=[]))
+        assert (await door.asks(gpu=99))["allowed"]
+        assert door.cluster.calls == []
+
+    run(scenario())
+
+
+def test_a_refusal_that_needs_no_ledger_is_given_while_the_api_server_is_away() -> None:
+    async def scenario() -> None:
+        door = Door(group(aggregate={"gpu": 3}, allowWholeGPU=False), folded=False)
+        response = await door.asks(gpu=1)
+        assert response["status"]["message"].startswith(
+            "WHOLE_GPU_NOT_ALLOWED: user:alice may use MIG slices only"
+        )
+        assert door.cluster.calls == []
+
+    run(scenario())
+
+
+def test_under_warn_the_answer_carries_the_reasons() -> None:
+    async def scenario() -> None:
+        door = Door(group(aggregate={"gpu": 1}, enforcement="Warn"))
+        response = await door.asks(gpu=2)
+        assert response["allowed"]
+        assert response["warnings"][0].startswith(
+            "labquota would refuse this: AGGREGATE_GPU_QUOTA_EXCEEDED: "
+        )
+        assert held(door.cluster).reservations[0].after["gpu"] == 2
+
+    run(scenario())
+
+
+def test_a_dry_run_gets_the_same_answer_and_leaves_no_trace() -> None:
+    async def scenario() -> None:
+        door = Door(STUDENT)
+        assert (await door.asks(gpu=3, dry_run=True))["allowed"]
+        assert not (await door.asks(gpu=4, dry_run=True))["allowed"]
+        assert where() not in door.cluster.objects
+
+    run(scenario())
+
+
+def test_pods_without_end_do_not_make_the_ledger_unreadable() -> None:
+    async def scenario() -> None:
+        door = Door(group(aggregate={"cpu": 100}))
+        for number in range(25):
+            assert (await door.asks(f"p{number}", **{"ephemeral-storage": "9E"}))["allowed"]
+        assert (await door.asks("last", cpu=1))["allowed"]
+
+    run(scenario())
