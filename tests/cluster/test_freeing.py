@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from cluster.steps import codes, eventually, fill, fits, held, line, pod_path, settled
+from cluster.steps import ADVICE, codes, eventually, fill, fits, held, line, pod_path, settled
 from harness import AsyncClient, World, manifests
 from harness.clients import pods
 
@@ -68,10 +68,15 @@ async def test_a_finished_pod_counts_in_nothing_though_it_is_still_there(world: 
         await fill(client, held("one", where, cpu=1), held("two", where, cpu=1))
         settled(world, owner, 2)
         assert len(await client.list(pods(where))) == 5
-        answer = await client.create_pod(held("three", where, cpu=1))
-    assert f"Held by {where}/one (requests.cpu 1, pods 1), {where}/two (requests.cpu 1, pods 1)" in line(
-        answer
-    )
+        three = held("three", where, cpu=1)
+        holders = (
+            f"Held by {where}/one (requests.cpu 1, pods 1), {where}/two (requests.cpu 1, pods 1){ADVICE}"
+        )
+
+        async def named() -> bool:
+            return line(await client.create_pod(three)).endswith(holders)
+
+        await eventually(named, 3, "the refusal names the running pods alone")  # it may be a second behind
     assert [each["name"] for each in world.usage(owner)["pods"]] == ["one", "two"]
 
 

@@ -17,6 +17,10 @@ async def test_under_warn_a_pod_over_the_limit_passes_with_a_warning_and_is_char
             f"labquota would refuse this: AGGREGATE_GPU_QUOTA_EXCEEDED: {owner} asked gpu 2, "
             f"used 1 of 1 GPU units (ResourceLimitGroup/{group}), 0 still fit"
         )
+        ledger = world.ledger(owner) or ""
+        assert f" {where} two " in ledger or "gpu=3" in ledger, (
+            "reserved by the time of the answer, then folded"
+        )
         world.group("student", subjects=[owner], aggregate={"gpu": 1}, enforcement="Enforce")
         refusal = await refused_soon(client, held("three", where, gpu=1))
     assert "asked gpu 1, used 3 of 1 GPU units" in line(refusal)
