@@ -112,6 +112,7 @@ async def test_a_pod_that_is_being_deleted_is_charged_until_it_is_gone(world: Wo
         old, new = held("old", where, gpu=1), held("new", where, gpu=1)
         old["metadata"]["finalizers"] = ["example.com/slow"]
         await fill(client, old)
+        settled(world, owner, 1)
         assert (await client.delete_pod(where, "old")).ok
         time.sleep(0.7)  # noqa: ASYNC251  longer than anything is freed in
         answer = await client.create_pod(new)
