@@ -31,7 +31,7 @@ class Door:
         one = self.replica
         return Gate(one.world, one.store, one.admissions, holders, one.clock, 44)
 
-    async def asks(self, name: str = "a", seconds: float = 10, **asks: Any) -> dict[str, Any]:
+    async def asks(self, name: str = "a", *, seconds: float = 10, **asks: Any) -> dict[str, Any]:
         """The response to Alice's create of such a pod."""
         asked = {
             "uid": f"review-{name}",
@@ -256,8 +256,9 @@ def test_a_dry_run_gets_the_same_answer_and_leaves_no_trace() -> None:
 def test_pods_without_end_do_not_make_the_ledger_unreadable() -> None:
     async def scenario() -> None:
         door = Door(group(aggregate={"cpu": 100}))
+        storage: dict[str, Any] = {"ephemeral-storage": "9E"}
         for number in range(25):
-            assert (await door.asks(f"p{number}", **{"ephemeral-storage": "9E"}))["allowed"]
+            assert (await door.asks(f"p{number}", **storage))["allowed"]
         assert (await door.asks("last", cpu=1))["allowed"]
 
     run(scenario())
