@@ -81,16 +81,14 @@ class Operator:
         for task in self.tasks:
             task.cancel()
         for died in await asyncio.gather(*self.tasks, return_exceptions=True):
-            if not isinstance(died, asyncio.CancelledError):
-                raise AssertionError(f"a task has died: {died!r}")
+            assert isinstance(died, asyncio.CancelledError), f"a task has died: {died!r}"
 
 
-async def soon(holds: Callable[[], bool], seconds: float = 5.0, *, what: str = "") -> None:
+async def soon(holds: Callable[[], bool], seconds: float = 5.0) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(seconds):
-        while not holds():
+        while not holds():  # noqa: ASYNC110  what is waited for knows nothing of us
             await asyncio.sleep(0.01)
-    assert holds(), what
 
 
 async def operating(

@@ -144,9 +144,9 @@ def test_a_deposed_operator_learns_of_it_from_a_ledger_and_writes_nothing() -> N
 
     async def scenario() -> None:
         operator = Operator(cluster, OF)
+        await operator.start(3)
+        await asyncio.sleep(3)
         with pytest.raises(AssertionError, match=r"the ledger of user:alice bears epoch 7, ours is 3"):
-            await operator.start(3)
-            await asyncio.sleep(3)
             await operator.stop()
         with pytest.raises(ExceptionGroup) as caught:
             await operator.tasks[2]

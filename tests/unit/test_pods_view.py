@@ -148,7 +148,8 @@ def test_sums_stop_at_the_largest_number_and_come_back_from_it() -> None:
 
 def test_resources_that_a_ledger_does_not_keep_are_in_no_sum() -> None:
     seen = Seen()
-    seen.change("ADDED", **{"example.com/fpga": 1})
+    asks: dict[str, Any] = {"example.com/fpga": 1}
+    seen.change("ADDED", **asks)
     assert seen.view.sums(ALICE) == {"pods": 1}
     seen.world.put_group(group(aggregate={"example.com/fpga": 3}))
     assert seen.view.sums(ALICE) == {"pods": 1, "example.com/fpga": 1}
