@@ -317,6 +317,16 @@ async def test_a_candidate_waits_through_an_outage() -> None:
         assert await waiting == 1
 
 
+async def test_a_release_after_a_renewal_whose_answer_was_lost_still_frees_the_lease() -> None:
+    async with storing() as store:
+        lease = store.candidate("op-a")
+        await lease.acquire()
+        assert store.record is not None
+        store.store(store.record)  # the renewal was stored, and whoever sent it was cut off
+        await lease.release()
+        assert store.record["spec"]["holderIdentity"] == ""
+
+
 async def test_a_release_that_fails_is_no_error_of_whoever_leaves(caplog: pytest.LogCaptureFixture) -> None:
     async with storing() as store:
         lease = store.candidate("op-a")

@@ -169,7 +169,11 @@ class Lease:
         if not self.resource_version:
             return
         try:
-            await self._write("", self.epoch, {})
+            try:
+                await self._write("", self.epoch, {})
+            except errors.Conflict:  # a renewal that was cut off had been stored
+                await self._check()
+                await self._write("", self.epoch, {})
         except errors.KubeError as error:
             log.warning(
                 "lease %s/%s is not released, it ends by itself: %s", self._namespace, self._name, error

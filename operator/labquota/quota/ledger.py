@@ -40,7 +40,11 @@ class Reservation(msgspec.Struct, frozen=True, gc=False):
     def __len__(self) -> int:
         """An upper bound of the bytes it takes in an encoded ledger."""
         words = len(self.uid) + len(self.namespace) + len(self.name) + len(self.version) + 9
-        return words + sum(len(key) + 21 for amounts in (self.before, self.after) for key in amounts)
+        return words + sum(
+            len(key) + len(str(amount)) + 2
+            for amounts in (self.before, self.after)
+            for key, amount in amounts.items()
+        )
 
     @property
     def creates(self) -> bool:
