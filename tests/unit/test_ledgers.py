@@ -95,6 +95,17 @@ def test_a_whole_set_takes_away_what_is_not_in_it_but_not_our_own_later_writes()
     assert sorted(store.copies) == ["user:bob", "user:eve"]
 
 
+def test_a_ledger_that_somebody_removed_is_told_so_that_it_is_made_again() -> None:
+    told: list[Owner] = []
+    store = Ledgers(Cluster(), told.append)
+    store.changed("ADDED", stored(9), "9")
+    store.changed("DELETED", stored(10), "10")
+    assert told == [ALICE, ALICE]
+    store.changed("ADDED", stored(11), "11")
+    store.replaced([], "20")
+    assert told == [ALICE] * 4, "also where the watch was away when it happened"
+
+
 def test_a_quorum_read_always_replaces_the_copy_and_is_told() -> None:
     async def scenario() -> None:
         told: list[Owner] = []

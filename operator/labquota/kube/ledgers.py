@@ -160,6 +160,7 @@ class Ledgers:
         for owner, copy in list(self.copies.items()):
             if owner not in listed and not versions.newer(copy.version, resource_version):
                 del self.copies[owner]
+                self._told(owner)
         for item in items:
             self._keep(item)
 
