@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,12 @@ def test_a_ledger_is_read_back_as_it_was_written(of: Ledger) -> None:
 @given(LEDGERS)
 def test_a_book_is_never_longer_than_it_says(of: Ledger) -> None:
     assert len(encoding.encode(of)) <= Book(of).size
+
+
+@given(LEDGERS, CREATES | RESIZES)
+def test_a_reservation_is_never_longer_than_it_says(of: Ledger, more: Reservation) -> None:
+    longer = msgspec.structs.replace(of, reservations=(*of.reservations, more))
+    assert len(encoding.encode(longer)) - len(encoding.encode(of)) <= len(more)
 
 
 @given(RESERVATIONS.flatmap(lambda some: st.tuples(st.just(some), st.permutations(some))))

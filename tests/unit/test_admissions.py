@@ -165,6 +165,17 @@ def test_the_groups_of_the_newest_request_are_kept_with_the_ledger() -> None:
     run(scenario())
 
 
+def test_groups_are_kept_where_nothing_is_limited_and_written_once() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        one = replica(cluster, group("admin", subjects=[{"kind": "Group", "name": "g"}]))
+        assert (await one.judge("a", gpu=9, user_groups=["g"])).allowed
+        assert (held(cluster).groups, held(cluster).reservations) == (("g",), ())
+        assert not one.case("b", gpu=9, user_groups=["g"]).needs_ledger
+
+    run(scenario())
+
+
 def test_without_a_ledger_a_current_marker_means_that_nothing_is_held() -> None:
     async def scenario() -> None:
         one = replica(Cluster(), STUDENT, folded=False)
@@ -198,6 +209,18 @@ def test_without_a_heartbeat_a_refusal_over_the_aggregate_is_an_outage_and_an_al
             await one.judge("b", gpu=1)
         one.beat()
         assert codes(await one.judge("b", gpu=1)) == ["AGGREGATE_GPU_QUOTA_EXCEEDED"]
+
+    run(scenario())
+
+
+def test_without_a_heartbeat_a_warning_is_still_a_warning() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        put(cluster, Ledger(folded={"gpu": 3}))
+        one = replica(cluster, group(aggregate={"gpu": 3}, enforcement="Warn"))
+        one.clock.shift = 15
+        judged = await one.judge("a", gpu=1)
+        assert (judged.allowed, codes(judged)) == (True, ["AGGREGATE_GPU_QUOTA_EXCEEDED"])
 
     run(scenario())
 

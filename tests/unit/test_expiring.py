@@ -1,5 +1,7 @@
 import asyncio
 
+from prometheus_client import REGISTRY
+
 from labquota.kube import errors
 from labquota.quota.ledger import Ledger, Reservation
 from unit.builders import ALICE, create, group, manifest, resize, world
@@ -14,6 +16,10 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def expired() -> float:
+    return REGISTRY.get_sample_value("labquota_operator_reservations_expired_total") or 0.0
+
+
 async def until_dropped(cluster: Cluster, reservation: Reservation) -> float:
     began = now()
     await soon(lambda: reservation not in held(cluster).reservations, 200)
@@ -23,9 +29,11 @@ async def until_dropped(cluster: Cluster, reservation: Reservation) -> float:
 def test_a_reservation_whose_pod_is_never_stored_ends_after_its_time_and_not_before() -> None:
     async def scenario(operator: Operator) -> None:
         cluster, lost = operator.cluster, create("a", gpu=1)
+        counted = expired()
         put(cluster, Ledger(reservations=(lost,)))
         assert 44 <= await until_dropped(cluster, lost) < 60
         await asyncio.sleep(2)
+        assert expired() == counted + 1
         assert operator.folder.given_up == set()
 
     run(operating(Cluster(), OF, scenario))
@@ -78,6 +86,7 @@ def test_another_resize_of_the_same_version_has_a_clock_of_its_own() -> None:
 def test_a_resize_that_was_settled_by_a_change_of_no_amount_does_not_stay() -> None:
     async def scenario(operator: Operator) -> None:
         cluster = operator.cluster
+        counted = expired()
         item = cluster.store(pod_path("a"), manifest("a", cpu=1))
         before = resize(int(item["metadata"]["resourceVersion"]), {"cpu": 1000}, {"cpu": 2000}, "uid-a")
         await soon(lambda: bool(held(cluster).folded))
@@ -86,6 +95,7 @@ def test_a_resize_that_was_settled_by_a_change_of_no_amount_does_not_stay() -> N
         assert held(cluster).reservations == (before,)
         cluster.store(pod_path("a"), manifest("a", cpu=1, phase="Running"))
         assert await until_dropped(cluster, before) < 60
+        assert expired() == counted
 
     run(operating(Cluster(), OF, scenario))
 

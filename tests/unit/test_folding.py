@@ -67,6 +67,21 @@ def test_after_a_conflict_the_ledger_is_read_again_and_no_reservation_is_lost() 
         await soon(lambda: held(cluster).epoch == 1)
         assert [each.name for each in held(cluster).reservations] == ["new"]
         assert held(cluster).folded == {}
+        assert cluster.count("replace", "ownerledgers") == 2
+
+    run(operating(Cluster(), OF, scenario))
+
+
+def test_a_pod_that_passed_the_webhook_is_named_even_if_its_fold_met_a_conflict() -> None:
+    async def scenario(operator: Operator) -> None:
+        cluster = operator.cluster
+        put(cluster, Ledger(epoch=1))
+        await soon(lambda: operator.store.copy(ALICE) is not None)
+        cluster.plan("replace", Fault(errors.Conflict(409, "Conflict", "modified")))
+        cluster.store(pod_path("a"), manifest("a", gpu=1))
+        await soon(lambda: held(cluster).folded.get("gpu") == 1)
+        await asyncio.sleep(2)
+        assert [bypassed for _, bypassed in operator.seen if bypassed] == [{"uid-a"}]
 
     run(operating(Cluster(), OF, scenario))
 
