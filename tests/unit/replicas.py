@@ -45,7 +45,8 @@ class Replica:
 
     async def judge(self, name: str, seconds: float = 9.0, **asks: Any) -> Verdict:
         """The verdict on such a create."""
-        return await self.admissions.judge(self.case(name, **asks), seconds)
+        asked = self.case(name, **asks)
+        return await self.admissions.judge(lambda: asked, seconds)
 
 
 def replica(cluster: Cluster, *rules: Group, **more: Any) -> Replica:

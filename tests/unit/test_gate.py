@@ -4,14 +4,16 @@ import logging
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from labquota.api import API_VERSION
+from labquota.kube import errors
 from labquota.quota import owners
 from labquota.quota.ledger import Ledger
 from labquota.quota.limits import Group
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
-from unit.builders import ALICE, create, group, manifest
+from unit.builders import ALICE, BOB, create, group, manifest, override
 from unit.replicas import Replica, held, put, replica, where
 from unit.simulated import Cluster, Fault, run
 
@@ -39,16 +41,37 @@ class Door:
             "namespace": "lab",
             "name": name,
             "dryRun": asks.pop("dry_run", False),
-            "userInfo": {"username": "alice", "groups": []},
+            "userInfo": {"username": asks.pop("user", "alice"), "groups": asks.pop("user_groups", [])},
             "object": manifest(name, **asks),
         }
         return await self.sends(json.dumps({"request": asked}).encode(), seconds)
+
+    async def resizes(
+        self, name: str, old: dict[str, Any], new: dict[str, Any], **user: Any
+    ) -> dict[str, Any]:
+        """The response to Alice's resize of such a pod."""
+        asked = {
+            "uid": f"review-{name}",
+            "operation": "UPDATE",
+            "subResource": "resize",
+            "namespace": "lab",
+            "name": name,
+            "userInfo": {"username": "alice", "groups": user.get("user_groups", [])},
+            "object": manifest(name, version="5", **new),
+            "oldObject": manifest(name, version="5", **old),
+        }
+        return await self.sends(json.dumps({"request": asked}).encode())
 
     async def sends(self, body: bytes, seconds: float = 10) -> dict[str, Any]:
         answer = json.loads(await self.gate.answer(body, seconds))
         assert answer["kind"] == "AdmissionReview"
         response: dict[str, Any] = answer["response"]
         return response
+
+
+def counted(metric: str, **labels: str) -> float:
+    """A metric of this process as it stands now."""
+    return REGISTRY.get_sample_value(metric, labels) or 0.0
 
 
 def publish(cluster: Cluster, **uses: str) -> None:
@@ -262,3 +285,123 @@ def test_pods_without_end_do_not_make_the_ledger_unreadable() -> None:
         assert (await door.asks("last", cpu=1))["allowed"]
 
     run(scenario())
+
+
+@pytest.mark.parametrize(("now", "allowed"), [(2, False), (6, True)])
+def test_a_limit_that_is_edited_while_a_request_queues_counts_for_that_request(
+    now: int,
+    allowed: bool,  # noqa: FBT001  a column of the table
+) -> None:
+    async def scenario() -> None:
+        door = Door(group(aggregate={"gpu": 4}))
+        door.cluster.plan("get", Fault(wait=2.0))
+        asking = asyncio.create_task(door.asks(gpu=3 if now == 2 else 5))
+        await asyncio.sleep(1)
+        door.replica.world.put_group(group(aggregate={"gpu": now}))
+        response = await asking
+        assert response["allowed"] is allowed
+        if not allowed:
+            line = "AGGREGATE_GPU_QUOTA_EXCEEDED: user:alice asked gpu 3, used 0 of 2 GPU units"
+            assert response["status"]["message"].startswith(line)
+
+    run(scenario())
+
+
+def test_an_override_that_ends_while_a_request_queues_does_not_count_for_it() -> None:
+    async def scenario() -> None:
+        more = override(aggregate={"gpu": 9}, expiresAt="2026-03-01T08:00:01Z")
+        door = Door(STUDENT)
+        door.replica.world.put_override(more)
+        door.cluster.plan("get", Fault(wait=2.0))
+        response = await door.asks(gpu=4)
+        assert response["status"]["message"].startswith(
+            "AGGREGATE_GPU_QUOTA_EXCEEDED: user:alice asked gpu 4, used 0 of 3 GPU units"
+        )
+
+    run(scenario())
+
+
+def test_a_pod_whose_namespace_gets_another_owner_while_it_queues_is_reserved_for_that_owner() -> None:
+    async def scenario() -> None:
+        door = Door(group(aggregate={"gpu": 3}, defaultFor=["User", "Namespace"]))
+        door.cluster.plan("get", Fault(wait=2.0))
+        maker = "system:serviceaccount:kube-system:replicaset-controller"
+        asking = asyncio.create_task(door.asks(gpu=1, owner=None, user=maker))
+        await asyncio.sleep(1)
+        door.replica.world.put_namespace("lab", {}, {owners.OWNER_ANNOTATION: BOB})
+        assert (await asking)["allowed"]
+        assert [each.name for each in held(door.cluster, BOB).reservations] == ["a"]
+        assert list(door.cluster.objects) == [where(BOB)]
+
+    run(scenario())
+
+
+STAFF = {"subjects": [{"kind": "Group", "name": "staff"}], "onError": "Deny"}
+
+
+@pytest.mark.parametrize("broken", ["hangs", "conflicts", "no operator"])
+@pytest.mark.parametrize("shrinks", [True, False])
+def test_what_no_limit_can_refuse_passes_though_the_groups_of_its_user_cannot_be_remembered(
+    broken: str,
+    shrinks: bool,  # noqa: FBT001  a row of the table
+) -> None:
+    async def scenario() -> None:
+        limited = {"aggregate": {"cpu": 1}} if shrinks else {}
+        door = Door(STUDENT, group("staff", **limited, **STAFF), folded=broken != "no operator")
+        conflict = errors.Conflict(409, "Conflict", "modified")
+        if broken == "hangs":
+            door.cluster.plan("get", Fault(wait=None))
+        door.cluster.plan("create", *(Fault(conflict) for _ in range(10_000)))
+        if shrinks:
+            response = await door.resizes("a", {"cpu": 4}, {"cpu": 2}, user_groups=["staff"])
+        else:
+            response = await door.asks(gpu=9, user_groups=["staff"])
+        assert response == {"uid": "review-a", "allowed": True}
+        assert asyncio.get_running_loop().time() <= 2.1
+
+    run(scenario())
+
+
+def test_the_groups_of_a_user_without_limits_are_remembered() -> None:
+    async def scenario() -> None:
+        door = Door(STUDENT, group("staff", **STAFF))
+        assert (await door.asks(gpu=9, user_groups=["staff"]))["allowed"]
+        assert held(door.cluster).groups == ("staff",)
+        assert held(door.cluster).reservations == ()
+
+    run(scenario())
+
+
+def test_a_limit_that_appears_while_groups_are_being_remembered_is_kept() -> None:
+    async def scenario() -> None:
+        door = Door(STUDENT, group("staff", **STAFF))
+        door.cluster.plan("get", Fault(wait=3.0))
+        asking = asyncio.create_task(door.asks(gpu=9, user_groups=["staff"]))
+        await asyncio.sleep(1)
+        door.replica.world.put_group(group("staff", aggregate={"gpu": 8}, **STAFF))
+        assert (await asking)["status"]["message"].startswith(
+            "AGGREGATE_GPU_QUOTA_EXCEEDED: user:alice asked gpu 9, used 0 of 8 GPU units"
+        )
+
+    run(scenario())
+
+
+def test_a_code_is_logged_and_counted_once_however_many_reasons_carry_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        door = Door(group(aggregate={"nvidia.com/gpu": 1, "gpu": 1, "example.com/fpga": 1, "pods": 0}))
+        before = counted("labquota_admission_refusals_total", code="AGGREGATE_GPU_QUOTA_EXCEEDED")
+        more: dict[str, Any] = {"example.com/fpga": 2}
+        await door.asks(gpu=2, **more)
+        after = counted("labquota_admission_refusals_total", code="AGGREGATE_GPU_QUOTA_EXCEEDED")
+        assert after == before + 1
+
+    caplog.set_level(logging.INFO)
+    run(scenario())
+    (record,) = caplog.records
+    assert record.__dict__["codes"] == [
+        "AGGREGATE_GPU_QUOTA_EXCEEDED",
+        "AGGREGATE_PODS_QUOTA_EXCEEDED",
+        "AGGREGATE_RESOURCE_QUOTA_EXCEEDED",
+    ]

@@ -153,3 +153,20 @@ def test_a_stored_pods_owner_follows_its_namespace_where_it_has_no_stamp() -> No
     again = of.owners_revision
     of.put_namespace("lab", {}, {OWNER_ANNOTATION: "user:bob"})
     assert of.owners_revision == again
+
+
+def test_the_revision_moves_with_each_change_and_with_the_boundaries_of_overrides() -> None:
+    of = world(group(aggregate={"gpu": 1}), override(aggregate={"gpu": 2}, expiresAt=LATER))
+    of.limits_of(ALICE, (), NOW)
+    first = of.revision(NOW)
+    assert of.revision(NOW + HOUR - SECOND) == first
+    ended = of.revision(NOW + HOUR)
+    assert ended > first
+    assert of.revision(NOW + HOUR + HOUR) == ended
+    of.put_group(group(aggregate={"gpu": 3}))
+    edited = of.revision(NOW)
+    of.put_namespace("lab", {}, {})
+    assert ended < edited < of.revision(NOW)
+    same = of.revision(NOW)
+    of.put_namespace("lab", {}, {})
+    assert of.revision(NOW) == same

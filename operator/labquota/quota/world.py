@@ -24,6 +24,7 @@ class World:
         """Labels and annotations by name."""
         self.owners_revision = 0
         """Counts changes of namespaces, after which pods without a stamp may have other owners."""
+        self._revision = 0
         self._ranked: list[Group] = []
         self._by_owner: dict[Owner, list[Override]] = {}
         self._user_groups: frozenset[str] = frozenset()
@@ -81,10 +82,15 @@ class World:
         """
         return key in self._keys or is_built_in(key) or gpus.is_gpu_like(key)
 
-    def limits_of(self, owner: Owner, user_groups: tuple[str, ...], now: datetime) -> Limits:
-        """What is in force for an owner at a moment; remembered until an override begins or ends."""
+    def revision(self, now: datetime) -> int:
+        """Counts what makes earlier answers old: changes, and the moments at which overrides begin or end."""
         if self._answers_until is not None and now >= self._answers_until:
             self._forget()
+        return self._revision
+
+    def limits_of(self, owner: Owner, user_groups: tuple[str, ...], now: datetime) -> Limits:
+        """What is in force for an owner at a moment; remembered until an override begins or ends."""
+        self.revision(now)
         answer = self._answers.get((owner, user_groups))
         if answer is None:
             answer = self._limits_of(owner, user_groups, now)
@@ -148,6 +154,7 @@ class World:
         self._forget()
 
     def _forget(self) -> None:
+        self._revision += 1
         self._answers.clear()
         self._answers_until = None
 

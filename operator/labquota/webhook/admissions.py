@@ -12,6 +12,7 @@ it: it is given only on a ledger that was read afresh after the request arrived.
 import asyncio
 import random
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from labquota.clock import Clock
@@ -37,13 +38,21 @@ class Outage(Exception):  # noqa: N818  the field's word for it
     """No verdict: what it takes to judge cannot be reached. Nothing that a user does may end in this."""
 
 
+class _Moved(Exception):  # noqa: N818  what happened to the request
+    """The request's pod belongs to another owner than when it began to queue."""
+
+
+Current = Callable[[], Case]
+"""A request's case by the rules as they are known at the moment of the call."""
+
+
 class _Waiting:
     """One request in an owner's queue."""
 
-    __slots__ = ("abandoned", "answer", "case")
+    __slots__ = ("abandoned", "answer", "current")
 
-    def __init__(self, case: Case, answer: asyncio.Future[Verdict]) -> None:
-        self.case = case
+    def __init__(self, current: Current, answer: asyncio.Future[Verdict]) -> None:
+        self.current = current
         self.answer = answer
         self.abandoned = False
 
@@ -51,9 +60,9 @@ class _Waiting:
         if not self.answer.done():
             self.answer.set_result(verdict)
 
-    def fail(self, outage: Outage) -> None:
+    def fail(self, reason: Outage | _Moved) -> None:
         if not self.answer.done():
-            self.answer.set_exception(outage)
+            self.answer.set_exception(reason)
 
 
 class Admissions:
@@ -72,20 +81,30 @@ class Admissions:
         self.conflicts = 0
         self.swaps = 0
 
-    async def judge(self, case: Case, seconds: float) -> Verdict:
-        """The verdict on a case; its reservation is stored when this returns.
+    async def judge(self, current: Current, seconds: float) -> Verdict:
+        """The verdict on a request; its reservation is stored when this returns.
 
         Args:
-            case: What is known without the ledger.
+            current: What is known without the ledger; asked again whenever the request is judged, since limits may
+                change while it queues.
             seconds: How long there is until an answer is due.
 
         Raises:
             Outage: The API server or the operator is away.
         """
-        worker = self._workers.get(case.owner)
+        until = self._clock.monotonic() + seconds
+        while True:
+            try:
+                return await self._judge(current, until - self._clock.monotonic())
+            except _Moved:
+                continue
+
+    async def _judge(self, current: Current, seconds: float) -> Verdict:
+        owner = current().owner
+        worker = self._workers.get(owner)
         if worker is None:
-            worker = self._workers[case.owner] = _Worker(self, case.owner)
-        waiting = worker.take(case)
+            worker = self._workers[owner] = _Worker(self, owner)
+        waiting = worker.take(current)
         try:
             return await asyncio.wait_for(asyncio.shield(waiting.answer), seconds)
         except TimeoutError:
@@ -93,7 +112,7 @@ class Admissions:
             waiting.answer.cancel()
             if worker.outage:
                 raise Outage(worker.outage) from None
-            text = f"requests of {case.owner} queue for longer than the API server waits; send fewer at once"
+            text = f"requests of {owner} queue for longer than the API server waits; send fewer at once"
             return Verdict(allowed=False, causes=(Refused(verdict.TOO_SLOW, text),))
 
     async def read(self, owner: Owner) -> Stored:
@@ -139,8 +158,8 @@ class _Worker:
         self._failure = ""
         self._unknown_since: float | None = None
 
-    def take(self, case: Case) -> _Waiting:
-        waiting = _Waiting(case, asyncio.get_running_loop().create_future())
+    def take(self, current: Current) -> _Waiting:
+        waiting = _Waiting(current, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
@@ -173,13 +192,13 @@ class _Worker:
         """Judge a batch until its reservations are stored and its refusals rest on a fresh read."""
         stored, fresh = self._of.store.copy(self._owner), False
         conflicts = 0
-        while batch := _live(batch):
+        while batch := self._mine(batch):
             try:
                 if stored is None:
                     stored, fresh = await self._call_read(), True
-                    batch = _live(batch)
+                    batch = self._mine(batch)
                 book = Book(stored.ledger)
-                verdicts = [_decide(waiting.case, book) for waiting in batch]
+                verdicts = [_decide(waiting.current(), book) for waiting in batch]
                 if not fresh and not all(verdict.allowed for verdict in verdicts):
                     stored = None
                     continue
@@ -199,6 +218,16 @@ class _Worker:
             else:
                 self._answer(batch, verdicts, fresh=fresh)
                 return
+
+    def _mine(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """Those who still wait, and for this owner's ledger: for the others nothing is to be reserved here."""
+        mine = []
+        for waiting in _live(batch):
+            if waiting.current().owner == self._owner:
+                mine.append(waiting)
+            else:
+                waiting.fail(_Moved())
+        return mine
 
     async def _call_read(self) -> Stored:
         self._calling_since = self._of.now()
@@ -247,7 +276,7 @@ class _Worker:
 
 
 def _live(batch: list[_Waiting]) -> list[_Waiting]:
-    """Those who still wait: for the others nothing is to be reserved."""
+    """Those who still wait."""
     return [waiting for waiting in batch if not waiting.abandoned]
 
 

@@ -5,6 +5,7 @@ owner's group says in `onError`, and every such answer is one error line in the 
 """
 
 import asyncio
+import contextlib
 import logging
 from typing import Final
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 MARGIN: Final = 1.0
 """Seconds before the API server's deadline at which the answer is sent at the latest."""
+_REMEMBERING: Final = 2.0
+"""The longest that a request which no limit can refuse waits until its user's groups are remembered, in seconds."""
 _BROKEN: Final = "this request cannot be judged; the administrator finds the reason in labquota's log"
 
 
@@ -74,19 +77,25 @@ class Gate:
             return self._unreadable(request.uid, _BROKEN)
 
     async def _decide(self, request: Request, until: float) -> bytes:
-        case = admission.examine(request, self._world, self._clock.now(), self._store.groups)
+        matter = _Matter(request, self._world, self._store, self._clock)
         try:
-            judged = await self._judge(case, until)
+            judged = await self._judge(matter, until)
         except Outage as outage:
-            return self._failed(case, outage)
+            return self._failed(matter.current(), outage)
+        case = matter.current()
         if judged.allowed:
             return self._allowed(case, judged)
         return await self._refused(case, judged, until)
 
-    async def _judge(self, case: Case, until: float) -> Verdict:
-        if not case.needs_ledger:
+    async def _judge(self, matter: "_Matter", until: float) -> Verdict:
+        if _is_only_remembered(matter.current()):
+            seconds = min(until - self._clock.monotonic(), _REMEMBERING)
+            with contextlib.suppress(Outage):
+                await self._admissions.judge(matter.current, seconds)
+        case = matter.current()
+        if not case.needs_ledger or _is_only_remembered(case):
             return admission.decide(case, Book(EMPTY))
-        return await self._admissions.judge(case, until - self._clock.monotonic())
+        return await self._admissions.judge(matter.current, until - self._clock.monotonic())
 
     def _allowed(self, case: Case, judged: Verdict) -> bytes:
         metrics.ADMISSIONS.labels("warned" if judged.warned else "allowed").inc()
@@ -95,7 +104,7 @@ class Gate:
         if not case.stamped:
             metrics.NO_STAMP.inc()
         if judged.warned:
-            codes = [cause.code for cause in judged.causes]
+            codes = _codes(judged)
             log.info("would refuse", extra={**_place(case.request), "owner": case.owner, "codes": codes})
         return review.allow(case.request.uid, explain.warnings(case, judged))
 
@@ -104,7 +113,7 @@ class Gate:
         if any(cause.code.startswith("AGGREGATE_") for cause in judged.causes):
             holders = await self._held_by(case, until)
         line = explain.refusal(case, judged, holders, self._create_seconds)
-        codes = [cause.code for cause in judged.causes]
+        codes = _codes(judged)
         metrics.ADMISSIONS.labels("refused").inc()
         for code in codes:
             metrics.REFUSALS.labels(code).inc()
@@ -140,6 +149,34 @@ class Gate:
         log.warning("refused", extra={"codes": [verdict.UNREADABLE], "line": text})
         cause = Refused(verdict.UNREADABLE, text)
         return review.deny(uid, f"{cause.code}: {cause.text}", explain.fields([cause]), "")
+
+
+class _Matter:
+    """A request, with what it means by the rules as they are now: they may change while it queues."""
+
+    def __init__(self, request: Request, world: World, store: Ledgers, clock: Clock) -> None:
+        self._request, self._world, self._store, self._clock = request, world, store, clock
+        self._revision = -1
+        self._case: Case
+
+    def current(self) -> Case:
+        """The case, examined again where the rules have changed since the last call."""
+        now = self._clock.now()
+        revision = self._world.revision(now)
+        if revision != self._revision:
+            self._case = admission.examine(self._request, self._world, now, self._store.groups)
+            self._revision = revision
+        return self._case
+
+
+def _is_only_remembered(case: Case) -> bool:
+    """Whether a ledger is needed for the groups of its user alone: then nothing of it can refuse the request."""
+    return case.needs_ledger and not case.is_counted
+
+
+def _codes(judged: Verdict) -> list[str]:
+    """Each code once: a pod may have a thousand reasons."""
+    return sorted({cause.code for cause in judged.causes})
 
 
 def _place(request: Request) -> dict[str, object]:
