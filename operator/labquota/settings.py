@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 PREFIX: Final = "LABQUOTA_"
+_SHORTEST_LEASE: Final = 3.0
 
 
 class SettingError(ValueError):
@@ -40,7 +41,11 @@ class Settings:
         "The longest a create or resize that the webhook allowed can take until it is stored: 34 s in the API "
         "server whatever its flags say, and 10 s for etcd. A reservation whose pod is not seen is dropped after it.",
     )
-    lease_seconds: float = _setting(15.0, "Time without renewal after which another operator takes over.")
+    lease_seconds: float = _setting(
+        10.0,
+        "Time without renewal after which another operator takes over; at least 3. With the takeover itself it must "
+        "stay below 15 s: without a heartbeat for that long, refusals count as an outage.",
+    )
     lost_node_seconds: float = _setting(
         0.0,
         "A pod that is being deleted is free when its grace period has passed by this much on a node that is "
@@ -97,5 +102,7 @@ def _check(settings: Settings) -> None:
         raise SettingError(f'{PREFIX}LOG_FORMAT="{settings.log_format}" is not json or text')
     if settings.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise SettingError(f'{PREFIX}LOG_LEVEL="{settings.log_level}" is not DEBUG, INFO, WARNING or ERROR')
+    if settings.lease_seconds < _SHORTEST_LEASE:
+        raise SettingError(f"{PREFIX}LEASE_SECONDS={settings.lease_seconds:g} is below {_SHORTEST_LEASE:g}")
     if not settings.writes_per_second:
         raise SettingError(f"{PREFIX}WRITES_PER_SECOND must be above 0")

@@ -45,7 +45,7 @@ async def office(control_plane: ControlPlane) -> AsyncIterator[Office]:
 
 async def test_the_holder_is_followed_at_once_after_a_release_and_the_epoch_grows(office: Office) -> None:
     first, second = office.candidate("first"), office.candidate("second")
-    assert await first.acquire(minimum_epoch=5) == 5
+    assert await first.acquire(minimum_epoch=lambda: 5) == 5
     version = await first.renew({"labquota.dev/view": "77"})
     record = await office.record()
     assert record["metadata"]["resourceVersion"] == version
@@ -77,13 +77,13 @@ async def test_a_silent_holder_is_followed_after_the_duration_and_learns_that_it
 
 async def test_a_deleted_lease_is_lost_and_begins_no_lower_than_asked(office: Office) -> None:
     lease = office.candidate("only")
-    await lease.acquire(minimum_epoch=9)
+    await lease.acquire(minimum_epoch=lambda: 9)
     await office.api.delete(office.path)
 
     with pytest.raises(Lost, match="is lost: it was deleted"):
         await lease.renew()
 
-    assert await lease.acquire(minimum_epoch=10) == 10
+    assert await lease.acquire(minimum_epoch=lambda: 10) == 10
 
 
 async def test_renewals_leave_no_managed_fields_behind(office: Office) -> None:

@@ -107,10 +107,15 @@ def create(name: str = "pod", uid: str = "", namespace: str = "lab", **after: in
 
 
 def resize(
-    version: int, before: Mapping[str, int], after: Mapping[str, int], uid: str = "uid-pod"
+    version: int,
+    before: Mapping[str, int],
+    after: Mapping[str, int],
+    uid: str = "uid-pod",
+    review: str = "review-1",
 ) -> Reservation:
-    """The reservation of a resize of a pod at a version."""
-    return Reservation(uid, "lab", uid.removeprefix("uid-"), str(version), _amounts(before), _amounts(after))
+    """The reservation of a resize of a pod at a version, as one review asks for it."""
+    name = uid.removeprefix("uid-")
+    return Reservation(uid, "lab", name, str(version), _amounts(before), _amounts(after), review)
 
 
 def _amounts(plain: Mapping[str, int]) -> Amounts:

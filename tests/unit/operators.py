@@ -40,9 +40,7 @@ class Operator:
         self.store = Ledgers(cluster, self._ledger_changed)
         self.seen: list[tuple[Stored, set[str]]] = []
         pace = Pace(self.clock, 1000)
-        self.folder = Folder(
-            self.view, self.store, pace, self.clock, self.current, lambda *seen: self.seen.append(seen)
-        )
+        self.folder = Folder(self.view, self.store, pace, self.clock, self.current, self.hurry, self._saw)
         rng = random.Random(3)
         self.pods: Informer[Any] = Informer(
             cluster, PODS, self.view.decode, self.view, clock=self.clock, rng=rng, watch_list=False
@@ -59,6 +57,13 @@ class Operator:
     def _ledger_changed(self, owner: Owner) -> None:
         self.expiry.note(owner)
         self.folder.touch(owner)
+
+    def hurry(self) -> None:
+        """Ask for a bookmark soon."""
+        self.pods.hurry()
+
+    def _saw(self, stored: Stored, bypassed: set[str]) -> None:
+        self.seen.append((stored, bypassed))
 
     async def current(self) -> str:
         """The pods' resourceVersion now."""

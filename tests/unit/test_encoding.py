@@ -20,7 +20,7 @@ def test_a_ledger_is_one_readable_line() -> None:
     text = encoding.encode(ledger)
     assert text == (
         "1 3 120 oidc:students,a%20b%2Cc gpu=1,requests.cpu=500"
-        ";uid-a lab a - - gpu=1;uid-pod lab pod 7 requests.cpu=1 requests.cpu=2"
+        ";uid-a lab a - - - gpu=1;uid-pod lab pod 7 review-1 requests.cpu=1 requests.cpu=2"
     )
     assert encoding.decode(text) == ledger
 
@@ -63,8 +63,8 @@ def test_a_ledger_of_another_version_is_refused_by_its_version(text: str) -> Non
         (f"1 0 0 - gpu={'9' * 21}", f'"{"9" * 21}" is not a number in decimal digits'),
         ("1 x 0 - -", '"x" is not a number in decimal digits'),
         ("1 0 x - -", '"x" is not a number in decimal digits'),
-        ("1 0 0 - -;u n p seven - gpu=1", '"seven" is not a number in decimal digits'),
-        ("1 0 0 - -;u  p - - gpu=1", '"" is empty or holds a separator'),
+        ("1 0 0 - -;u n p seven - - gpu=1", '"seven" is not a number in decimal digits'),
+        ("1 0 0 - -;u  p - - - gpu=1", '"" is empty or holds a separator'),
     ],
 )
 def test_what_was_not_written_here_is_refused_with_the_reason(text: str, why: str) -> None:

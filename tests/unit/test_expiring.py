@@ -67,13 +67,13 @@ def test_a_later_reservation_has_a_clock_of_its_own() -> None:
     run(operating(Cluster(), OF, scenario))
 
 
-def test_another_resize_of_the_same_version_has_a_clock_of_its_own() -> None:
+def test_the_same_resize_asked_for_again_has_a_clock_of_its_own() -> None:
     async def scenario(operator: Operator) -> None:
         cluster = operator.cluster
         item = cluster.store(pod_path("a"), manifest("a", cpu=1))
         version = int(item["metadata"]["resourceVersion"])
         first = resize(version, {"cpu": 1000}, {"cpu": 2000}, "uid-a")
-        second = resize(version, {"cpu": 1000}, {"cpu": 3000}, "uid-a")
+        second = resize(version, {"cpu": 1000}, {"cpu": 2000}, "uid-a", "review-2")
         put(cluster, Ledger(reservations=(first,)))
         await asyncio.sleep(43)
         put(cluster, Ledger(folded=held(cluster).folded, epoch=1, reservations=(first, second)))

@@ -209,10 +209,10 @@ async def test_every_acquisition_raises_the_epoch_by_the_same_process_too() -> N
 async def test_the_epoch_is_at_least_what_is_asked_for() -> None:
     async with storing() as store:
         lease = store.candidate("op-a")
-        assert await lease.acquire(minimum_epoch=41) == 41
+        assert await lease.acquire(minimum_epoch=lambda: 41) == 41
         store.record = None
-        assert await lease.acquire(minimum_epoch=42) == 42
-        assert await lease.acquire(minimum_epoch=7) == 43
+        assert await lease.acquire(minimum_epoch=lambda: 42) == 42
+        assert await lease.acquire(minimum_epoch=lambda: 7) == 43
 
 
 async def test_a_renewal_sets_annotations_beside_those_of_others_and_returns_the_new_version() -> None:

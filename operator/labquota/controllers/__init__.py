@@ -3,6 +3,7 @@
 pods.py        what the watch on pods shows: who holds what, kept as sums per owner
 settling.py    which reservations the view answers
 pacing.py      the budget of writes
+schedule.py    whose turn it is
 folding.py     writes sums into ledgers and takes settled reservations out
 expiring.py    reservations whose pod was never stored
 budgets.py     what there is to say about one owner
@@ -10,6 +11,7 @@ usage.py       publishes it: OwnerUsage
 nodes.py       pods on lost nodes
 statuses.py    conditions of groups and overrides
 handlers.py    kopf: our own kinds
+history.py     whether the view is of the present
 leading.py     the Lease, its epoch and the marker
 app.py         one operator, put together
 """

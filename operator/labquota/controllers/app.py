@@ -16,6 +16,7 @@ from labquota.controllers import handlers, nodes, usage
 from labquota.controllers.budgets import Budgets
 from labquota.controllers.expiring import Expiry
 from labquota.controllers.folding import Folder
+from labquota.controllers.history import History
 from labquota.controllers.leading import Leader
 from labquota.controllers.pacing import Pace
 from labquota.controllers.pods import Pods
@@ -57,26 +58,33 @@ class Operator:
         self.store = Ledgers(api, self._ledger_changed)
         pace = Pace(clock, settings.writes_per_second)
         self.usage = usage.Usage(api, self.view, self.store, Budgets(self.view, self.world, clock), pace)
-        self.folder = Folder(self.view, self.store, pace, clock, self._current, self.usage.folded)
         self.statuses = Statuses(api, self.world, self.usage, self.store, clock, pace)
         self.nodes = nodes.Nodes(self.view, clock, settings.lost_node_seconds)
         self.watching = Watching(api, clock, rng)
         self.watching.world(self.world, self._world_changed.set)
         self.watching.crd(crd)
-        self.watching.ledgers(self.store)
+        ledgers = self.watching.ledgers(self.store)
         self.watching.add(usage.PATH, msgspec.json.Decoder(OwnerUsage).decode, self.usage)
         if settings.lost_node_seconds:
             self.watching.add(nodes.PATH, nodes.decode, self.nodes)
         self._before_pods = list(self.watching.informers)
         self._pods = self.watching.add(_PODS, self.view.decode, self.view)
+        current, hurry = self._current, self._pods.hurry
+        self.folder = Folder(self.view, self.store, pace, clock, current, hurry, self.usage.folded)
         seconds = settings.create_seconds
-        self.expiry = Expiry(self.store, self.view, clock, seconds, self._current, self._pods.hurry)
+        self.expiry = Expiry(self.store, self.view, clock, seconds, current, hurry)
         identity = settings.identity or socket.gethostname()
         times = Times(duration=round(settings.lease_seconds), renew_deadline=settings.lease_seconds * 2 / 3)
         lease = Lease(
             api, settings.namespace, marker.LEASE_NAME, identity=identity, clock=clock, rng=rng, times=times
         )
-        self.leader = Leader(lease, self.folder, self.expiry, self.view, self.store, crd)
+
+        def relist() -> None:
+            self._pods.relist()
+            ledgers.relist()
+
+        history = History(self.view, current, hurry, relist)
+        self.leader = Leader(lease, self.folder, self.expiry, self.view, self.store, crd, history)
 
     async def run(self) -> None:
         """Watch, wait for the Lease, lead; lost, stand by again. Until cancelled."""

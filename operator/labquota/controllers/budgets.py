@@ -114,9 +114,12 @@ class Budgets:
             key=lambda each: (*(-each.amounts.get(key, 0) for key in order), each.namespace, each.name)
         )
         return tuple(
-            UsagePod(namespace=each.namespace, name=each.name, uses=_shown(each.amounts))
+            UsagePod(namespace=each.namespace, name=each.name, uses=_shown(self._kept(each.amounts)))
             for each in charges[:_MOST_PODS]
         )
+
+    def _kept(self, amounts: Amounts) -> Amounts:
+        return {key: amount for key, amount in amounts.items() if self._world.keeps(key)}
 
     def _limits(self, owner: Owner, stored: Stored | None) -> Limits:
         groups = stored.ledger.groups if stored else ()

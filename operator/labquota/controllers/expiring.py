@@ -87,7 +87,7 @@ class Expiry:
                 continue
             late = [each for each in copy.ledger.reservations if key(each) in old]
             if late:
-                found[owner] = {key(each) for each in late if not is_settled(each, self._view, ())}
+                found[owner] = {key(each) for each in late if not is_settled(each, owner, self._view, ())}
         return found
 
     async def _view_is_current(self) -> bool:

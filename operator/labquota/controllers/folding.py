@@ -16,6 +16,7 @@ from labquota import metrics
 from labquota.clock import Clock
 from labquota.controllers.pacing import Pace, Rank
 from labquota.controllers.pods import Pods
+from labquota.controllers.schedule import Schedule, Turn
 from labquota.controllers.settling import Key, is_settled, key
 from labquota.kube import errors, ledgers, versions
 from labquota.kube.errors import Lost
@@ -32,7 +33,7 @@ FOLDING_SECONDS: Final = 0.4
 """Nobody waits for the rest, and each fold makes replicas read afresh."""
 _LARGE: Final = 100
 _WORKERS: Final = 8
-_STUCK_SECONDS: Final = 10.0
+_FAILED_SECONDS: Final = 2.0
 _TRIES: Final = 6
 
 
@@ -45,6 +46,7 @@ class Folder:
         pace: The operator's budget of writes.
         clock: Measures when a fold is due.
         current: The pods' resourceVersion by a quorum read.
+        hurry: Asks the pod informer for a bookmark soon.
         folded: Called after each look at an owner, with the ledger and the pods that came without a reservation.
     """
 
@@ -55,49 +57,45 @@ class Folder:
         pace: Pace,
         clock: Clock,
         current: Callable[[], Awaitable[str]],
+        hurry: Callable[[], None],
         folded: Callable[[Stored, set[str]], None],
     ) -> None:
         self._view, self._store, self._pace, self._clock = view, store, pace, clock
-        self._current, self._folded = current, folded
+        self._current, self._hurry, self._folded = current, hurry, folded
+        self._schedule = Schedule(clock)
+        self._owed: set[Owner] = set()
+        self._paid = asyncio.Event()
         self.epoch = 0
         self.given_up: set[Key] = set()
         """Reservations that can never be stored any more, as the expiry has made sure."""
-        self._due: dict[Owner, tuple[float, Rank, float]] = {}
-        self._folding: set[Owner] = set()
-        self._owed: set[Owner] = set()
-        self._last_fold = clock.monotonic()
-        self._wake = asyncio.Event()
 
     def touch(self, owner: Owner, freed: bool = False) -> None:  # noqa: FBT001, FBT002  the view's callback
         """An owner's pods or ledger have changed."""
-        now = self._clock.monotonic()
-        rank, due = (Rank.FREEING, now + FREEING_SECONDS) if freed else (Rank.FOLD, now + FOLDING_SECONDS)
         copy = self._store.copy(owner)
-        if not freed and copy is not None and len(copy.ledger.reservations) >= _LARGE:
-            rank, due = Rank.LARGE, now + FREEING_SECONDS
-        if known := self._due.get(owner):
-            due, rank, now = min(due, known[0]), min(rank, known[1]), known[2]
-        self._due[owner] = due, rank, now
-        self._wake.set()
+        if freed:
+            self._schedule.plan(owner, Rank.FREEING, FREEING_SECONDS)
+        elif copy is not None and len(copy.ledger.reservations) >= _LARGE:
+            self._schedule.plan(owner, Rank.LARGE, FREEING_SECONDS)
+        else:
+            self._schedule.plan(owner, Rank.FOLD, FOLDING_SECONDS)
 
     async def run(self, epoch: int) -> None:
         """Fold whatever is due, until cancelled.
 
         Raises:
-            Lost: A ledger bears a higher epoch: somebody else is the operator now.
+            Lost: A ledger bears a higher epoch, or a view that never was: this epoch is over.
         """
         self.epoch = epoch
-        self._folding.clear()
         self.given_up.clear()  # made sure of in an earlier epoch; the same resize may have been admitted since
         self._view.no_news()
+        self._schedule.forget_taken()
         async with asyncio.TaskGroup() as workers:
             for _ in range(_WORKERS):
                 workers.create_task(self._work())
 
     def is_stuck(self) -> bool:
-        """Whether something has been due for so long that folding cannot be said to go on."""
-        latest = self._clock.monotonic() - _STUCK_SECONDS
-        return self._last_fold < latest and any(since < latest for _, _, since in self._due.values())
+        """Whether folding cannot be said to go on."""
+        return self._schedule.is_stuck()
 
     async def fold_all(self, owners: Iterable[Owner]) -> None:
         """Fold each of these owners once, whatever becomes due meanwhile: a busy cluster always owes somebody."""
@@ -105,53 +103,40 @@ class Folder:
         for owner in self._owed:
             self.touch(owner, freed=True)
         while self._owed:
-            self._wake.clear()
-            await self._wake.wait()
+            self._paid.clear()
+            await self._paid.wait()
 
     async def _work(self) -> None:
         while True:
-            owner, rank, since = await self._next()
-            self._folding.add(owner)
+            turn = await self._schedule.take()
+            well = False
             try:
-                if await self._fold(owner, rank):
-                    self._owed.discard(owner)
-                self._last_fold = self._clock.monotonic()
-                metrics.FOLD_SECONDS.observe(self._last_fold - since)
+                well = await self._fold(turn)
+            except Lost:
+                raise
             except (errors.KubeError, LedgerError) as error:
-                if isinstance(error, Lost):
-                    raise
-                log.warning("a fold failed", extra={"owner": owner, "error": str(error)})
-                if isinstance(error, LedgerError):
-                    self._owed.discard(owner)  # it cannot be read, but nobody takes it for missing
-                self.touch(owner)
+                lasting = not (isinstance(error, errors.KubeError) and errors.passing(error))
+                log.log(
+                    logging.ERROR if lasting else logging.WARNING,
+                    "a fold failed",
+                    extra={"owner": turn.owner, "error": str(error)},
+                )
+                self._schedule.plan(turn.owner, turn.rank, _FAILED_SECONDS, turn.since)
+                if isinstance(error, LedgerError) or (lasting and self._store.copy(turn.owner)):
+                    self._pay(turn.owner)  # it stands as it is, not missing, and must not stop all the others
             finally:
-                self._folding.discard(owner)
-                self._wake.set()
+                self._schedule.done(turn.owner, well=well)
+            if well:
+                self._pay(turn.owner)
+                metrics.FOLD_SECONDS.observe(self._clock.monotonic() - turn.since)
 
-    async def _next(self) -> tuple[Owner, Rank, float]:
-        """The most urgent owner that is due and that no other worker is folding."""
-        while True:
-            now = self._clock.monotonic()
-            waiting = [
-                (due, rank, since, owner)
-                for owner, (due, rank, since) in self._due.items()
-                if owner not in self._folding
-            ]
-            ready = [each for each in waiting if each[0] <= now]
-            if ready:
-                _, rank, since, owner = min(ready, key=lambda each: (each[1], each[0]))
-                del self._due[owner]
-                return owner, rank, since
-            self._wake.clear()
-            wait = min((each[0] for each in waiting), default=now + 3600) - now
-            try:
-                async with asyncio.timeout(max(wait, 0.001)):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+    def _pay(self, owner: Owner) -> None:
+        self._owed.discard(owner)
+        self._paid.set()
 
-    async def _fold(self, owner: Owner, rank: Rank) -> bool:
+    async def _fold(self, turn: Turn) -> bool:
         """Bring one ledger up to the view; False where that must be tried again, which is planned then."""
+        owner = turn.owner
         stored = self._store.copy(owner)
         for _ in range(_TRIES):
             if stored is None:
@@ -159,31 +144,42 @@ class Folder:
             if stored.ledger.epoch > self.epoch:
                 raise Lost(f"the ledger of {owner} bears epoch {stored.ledger.epoch}, ours is {self.epoch}")
             if await self._is_behind(stored):
-                self.touch(owner)
+                self._hurry()
+                self._schedule.plan(owner, turn.rank, FOLDING_SECONDS, turn.since)
                 return False
             try:
-                await self._write(stored, rank)
+                await self._write(stored, turn.rank)
             except errors.Conflict:
                 metrics.FOLD_CONFLICTS.inc()
                 stored = None
             else:
                 return True
-        self.touch(owner, freed=rank is Rank.FREEING)
+        self._schedule.plan(owner, turn.rank, FREEING_SECONDS, turn.since)
         return False
 
     async def _is_behind(self, stored: Stored) -> bool:
         """Whether the view has yet to catch up with the ledger's.
 
-        A ledger whose view lies above a fresh quorum read is from a history that a restore of etcd has ended.
+        A ledger whose view lies above a fresh quorum read is from a history that a restore of etcd has ended. It was
+        written in an epoch before: whoever has lost that history begins a new one.
+
+        Raises:
+            Lost: The ledger bears this epoch, so the history ended just now.
         """
         view = stored.ledger.view
-        return versions.newer(view, self._view.version) and not versions.newer(view, await self._current())
+        if not versions.newer(view, self._view.version):
+            return False
+        if not versions.newer(view, await self._current()):
+            return True
+        if stored.ledger.epoch == self.epoch:
+            raise Lost(f"the ledger of {stored.owner} is of a history that a restore of etcd has ended")
+        return False
 
     async def _write(self, stored: Stored, rank: Rank) -> None:
         """Swap in what the view says now, and tell of it; nothing is written where nothing would change."""
         owner, reservations = stored.owner, stored.ledger.reservations
         folded = self._view.sums(owner)
-        settled = [each for each in reservations if is_settled(each, self._view, self.given_up)]
+        settled = [each for each in reservations if is_settled(each, owner, self._view, self.given_up)]
         if not stored.exists and not folded:
             return
         same = folded == stored.ledger.folded and self.epoch == stored.ledger.epoch

@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from labquota import metrics
 from labquota.controllers.expiring import Expiry
 from labquota.controllers.folding import Folder
+from labquota.controllers.history import History
 from labquota.controllers.pods import Pods
 from labquota.kube import errors, marker
 from labquota.kube.errors import Lost
@@ -32,6 +35,7 @@ class Leader:
         view: The pods.
         store: The ledgers.
         crd: The OwnerLedger CRD as it exists now.
+        history: Whether the view is of the API server's present.
         empty_seconds: After how long an empty ledger is removed.
     """
 
@@ -43,10 +47,11 @@ class Leader:
         view: Pods,
         store: Ledgers,
         crd: Crd,
+        history: History,
         empty_seconds: float = _EMPTY_SECONDS,
     ) -> None:
         self._lease, self._folder, self._expiry = lease, folder, expiry
-        self._view, self._store, self._crd = view, store, crd
+        self._view, self._store, self._crd, self._history = view, store, crd, history
         self._empty_seconds = empty_seconds
         self._beat = 0
         self._whole = False
@@ -54,8 +59,7 @@ class Leader:
 
     async def acquire(self) -> int:
         """Wait for the Lease; its epoch is above that of every ledger."""
-        highest = max((each.ledger.epoch for each in self._store.copies.values()), default=0)
-        return await self._lease.acquire(highest + 1)
+        return await self._lease.acquire(self._next_epoch)
 
     async def lead(self, epoch: int) -> None:
         """Fold the whole cluster, then whatever changes, until cancelled.
@@ -64,10 +68,11 @@ class Leader:
             ExceptionGroup: With Lost in it: somebody else leads.
         """
         metrics.LEADER.set(1)
-        self._whole = False
+        self._whole, self._folded = False, asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._folder.run(epoch))
+                tasks.create_task(self._history.follow())
                 tasks.create_task(self._beats())
                 tasks.create_task(self._expiry.run(self._folder))
                 tasks.create_task(self._sweeps())
@@ -75,34 +80,43 @@ class Leader:
         finally:
             metrics.LEADER.set(0)
 
+    def _next_epoch(self) -> int:
+        return max((each.ledger.epoch for each in self._store.copies.values()), default=0) + 1
+
     async def release(self) -> None:
         """Let a standby take over at once."""
         await self._lease.release()
 
     async def _whole_cluster(self) -> None:
         """Fold every owner once in this epoch, then again whenever the ledgers' CRD is another one."""
+        await self._history.catch_up()
         while True:
             crd_uid = self._crd.uid
             await self._folder.fold_all({*self._view.owners(), *self._store.copies})
             if crd_uid == self._crd.uid:
                 self._whole = True
+                self._folded.set()
                 log.info("the whole cluster is folded", extra={"owners": len(self._store.copies)})
             while crd_uid == self._crd.uid:  # noqa: ASYNC110  it changes once in years
                 await asyncio.sleep(1.0)
             self._whole = False
 
     async def _beats(self) -> None:
-        """Renew the Lease; while folding goes on, its marker says so."""
+        """Renew the Lease; while folding goes on, its heartbeat says so, and once all is folded its marker does."""
         while True:
             self._beat += 1
-            view, uid = (self._view.version, self._crd.uid) if self._whole else ("", "")
-            annotations = marker.of(view, uid, self._beat) if self._whole else None
-            if self._folder.is_stuck():
-                annotations = None
+            annotations: Mapping[str, str] = {}
+            if not self._folder.is_stuck():
+                annotations = marker.heartbeat(self._beat)
+                if self._whole:
+                    annotations = marker.of(self._view.version, self._crd.uid, self._beat)
             await self._lease.renew(annotations)
             metrics.PODS.set(len(self._view.by_uid))
             metrics.OWNERS.set(len(self._view.by_owner))
-            await asyncio.sleep(_BEAT_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BEAT_SECONDS):
+                    await self._folded.wait()  # told at once: replicas wait for it
+            self._folded.clear()
 
     async def _sweeps(self) -> None:
         """Remove ledgers that have been empty for a day."""

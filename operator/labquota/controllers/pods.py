@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from labquota.quota import demand, pods
-from labquota.quota.owners import OWNER_ANNOTATION, Owner
+from labquota.quota import demand, owners, pods
+from labquota.quota.owners import Owner
 from labquota.quota.quantities import QuantityError
 from labquota.quota.resources import MAX, Amounts
 from labquota.quota.world import World
@@ -78,7 +78,7 @@ class Pods:
             owner=Owner(sys.intern(self._world.owner_of(meta.annotations, meta.namespace))),
             amounts=_shared(tuple(sorted(amounts.items()))),
             charged=demand.charged(pod),
-            stamped=OWNER_ANNOTATION in meta.annotations,
+            stamped=owners.named(meta.annotations) is not None,
             node=sys.intern(pod.spec.node_name),
             deadline=meta.deletion_timestamp.timestamp() if meta.deletion_timestamp else None,
         )
@@ -128,9 +128,10 @@ class Pods:
         if kind == "DELETED":
             self._remove(item.uid)
             return
-        if item.uid not in self.by_uid and len(news := self._news.setdefault(item.owner, set())) < _MOST_NEWS:
-            news.add(item.uid)
+        is_new = item.uid not in self.by_uid
         self._put(item)
+        if is_new and len(news := self._news.setdefault(item.owner, set())) < _MOST_NEWS:
+            news.add(item.uid)
 
     def progressed(self, resource_version: str) -> None:
         """Note that everything up to this version has been shown."""
@@ -140,9 +141,7 @@ class Pods:
         """Find the owners of pods without a stamp anew, after a namespace has changed."""
         for charge in list(self.by_uid.values()):
             if not charge.stamped:
-                owner = self._world.owner_of({}, charge.namespace)
-                if owner != charge.owner:
-                    self._put(msgspec.structs.replace(charge, owner=owner))
+                self._put(msgspec.structs.replace(charge))
 
     def lose(self, uids: frozenset[str]) -> None:
         """Give up these pods, which are being deleted on lost nodes; those given up before are charged again."""
@@ -155,6 +154,8 @@ class Pods:
             self._touched(charge.owner, charge.uid in uids)
 
     def _put(self, charge: Charge) -> None:
+        if not charge.stamped:  # its namespace may have changed since it was decoded
+            charge.owner = self._world.owner_of({}, charge.namespace)
         old = self.by_uid.get(charge.uid)
         self.by_uid[charge.uid] = charge
         holds = self.holds(charge)

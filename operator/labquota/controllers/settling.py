@@ -5,9 +5,10 @@ from collections.abc import Collection
 from labquota.controllers.pods import Pods
 from labquota.kube import versions
 from labquota.quota.ledger import Reservation
+from labquota.quota.owners import Owner
 
-Key = tuple[str, str, tuple[tuple[str, int], ...]]
-"""A reservation's pod uid, the resourceVersion that it replaces and what it asks for.
+Key = tuple[str, str, str]
+"""A reservation's pod uid, the resourceVersion that it replaces and the review that asked for it.
 
 Two resizes of one pod may replace the same version, and the later one must not end with the earlier one's clock.
 """
@@ -15,20 +16,22 @@ Two resizes of one pod may replace the same version, and the later one must not 
 
 def key(reservation: Reservation) -> Key:
     """What tells reservations apart."""
-    return reservation.uid, reservation.version, tuple(sorted(reservation.after.items()))
+    return reservation.uid, reservation.version, reservation.review
 
 
-def is_settled(reservation: Reservation, view: Pods, given_up: Collection[Key]) -> bool:
-    """Whether a reservation has nothing to say any more.
+def is_settled(reservation: Reservation, owner: Owner, view: Pods, given_up: Collection[Key]) -> bool:
+    """Whether a reservation in an owner's ledger has nothing to say any more.
 
-    A create is settled when the view has the pod, or has seen it end. A resize is settled when the view shows the
-    pod at a newer resourceVersion than the one before, or gone: the API server compares against that version, so
-    either this was the write or it can never be stored. What the view does not show may be given up by whoever has
-    made sure.
+    A create is settled when the view has charged the pod to this owner, or has seen it end. A resize is settled when
+    the view shows the pod at a newer resourceVersion than the one before, or gone: the API server compares against
+    that version, so either this was the write or it can never be stored. What the view does not answer may be given
+    up by whoever has made sure.
     """
     pod = view.by_uid.get(reservation.uid)
     if pod is None:
-        return view.has_ended(reservation.uid) or key(reservation) in given_up
-    if reservation.creates:
-        return True
-    return versions.newer(pod.version, reservation.version) or key(reservation) in given_up
+        answered = view.has_ended(reservation.uid)
+    elif reservation.creates:
+        answered = pod.owner == owner
+    else:
+        answered = versions.newer(pod.version, reservation.version)
+    return answered or key(reservation) in given_up

@@ -12,7 +12,7 @@ import datetime as dt
 import json
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,11 +102,14 @@ class Lease:
         """Tell whether we are the holder: acquired, and renewed within the deadline."""
         return bool(self.resource_version) and self._age() < self._times.renew_deadline
 
-    async def acquire(self, minimum_epoch: int = 0, annotations: Mapping[str, str] | None = None) -> int:
+    async def acquire(
+        self, minimum_epoch: Callable[[], int] = int, annotations: Mapping[str, str] | None = None
+    ) -> int:
         """Wait until we are the holder.
 
         Args:
-            minimum_epoch: make the epoch at least this; a Lease that somebody has deleted would begin at 1 again.
+            minimum_epoch: tells, at the moment of taking over, what the epoch is to be at least; a Lease that somebody
+                has deleted would begin at 1 again.
             annotations: to be set on the record with the acquisition; others stay as they are.
 
         Returns:
@@ -116,7 +119,7 @@ class Lease:
         self.resource_version = ""
         while True:
             try:
-                if await self._try(minimum_epoch, annotations or {}):
+                if await self._try(minimum_epoch(), annotations or {}):
                     log.info(
                         "holding lease %s/%s as %s, epoch %d",
                         self._namespace,

@@ -102,7 +102,8 @@ class Ledgers:
         try:
             found = decode(await self._api.get(_path(owner)))
         except errors.NotFound:
-            self.copies.pop(owner, None)
+            if self.copies.pop(owner, None):
+                self._told(owner)
             return None
         if found.owner != owner:
             self.copies.pop(owner, None)
@@ -155,14 +156,15 @@ class Ledgers:
         self.copies.pop(stored.owner, None)
 
     def replaced(self, items: list[Stored], resource_version: str) -> None:
-        """Take the whole set; copies that are newer than it are our own later writes."""
-        listed = {item.owner for item in items}
-        for owner, copy in list(self.copies.items()):
-            if owner not in listed and not versions.newer(copy.version, resource_version):
-                del self.copies[owner]
-                self._told(owner)
-        for item in items:
-            self._keep(item)
+        """Take the whole set, whatever is known: after a restore of etcd the truth may be older than the copies.
+
+        A write of our own that is newer than the list costs a conflict, and is read again.
+        """
+        del resource_version
+        before = self.copies
+        self.copies = {item.owner: item for item in items}
+        for owner in {*before, *self.copies}:
+            self._told(owner)
 
     def changed(self, kind: str, item: Stored, resource_version: str) -> None:
         """Take one change, unless a newer copy is known."""

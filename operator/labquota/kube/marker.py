@@ -13,7 +13,7 @@ from labquota.clock import Clock
 
 LEASE_NAME: Final = "labquota-operator"
 VIEW: Final = "labquota.dev/view"
-"""The pods resourceVersion up to which the whole cluster was folded; absent until it was."""
+"""The pods resourceVersion that the operator had seen when it last said so; absent until all was folded once."""
 CRD_UID: Final = "labquota.dev/crd-uid"
 """The OwnerLedger CRD whose ledgers were folded: another UID means that all ledgers are gone."""
 HEARTBEAT: Final = "labquota.dev/heartbeat"
@@ -39,9 +39,14 @@ class Named(msgspec.Struct, gc=False):
 decode: Final = msgspec.json.Decoder(Named).decode
 
 
-def of(view: str, crd_uid: str, heartbeat: int) -> Mapping[str, str]:
-    """The annotations that an operator writes."""
-    return {VIEW: view, CRD_UID: crd_uid, HEARTBEAT: str(heartbeat)}
+def heartbeat(beat: int) -> Mapping[str, str]:
+    """The annotations of an operator that folds."""
+    return {HEARTBEAT: str(beat)}
+
+
+def of(view: str, crd_uid: str, beat: int) -> Mapping[str, str]:
+    """The annotations of an operator that has folded the whole cluster."""
+    return {VIEW: view, CRD_UID: crd_uid, **heartbeat(beat)}
 
 
 class Marker:

@@ -100,9 +100,9 @@ class Watching:
             Named(lambda found: found.metadata.name, put_namespace, world.drop_namespace, told),
         )
 
-    def ledgers(self, sink: Ledgers) -> None:
+    def ledgers(self, sink: Ledgers) -> Informer[Any]:
         """Watch all ledgers."""
-        self.add(ledgers.PATH, ledgers.decode, sink)
+        return self.add(ledgers.PATH, ledgers.decode, sink)
 
     def marker(self, sink: Marker, namespace: str) -> None:
         """Watch the operator's Lease and the CRD that it speaks of."""

@@ -120,12 +120,13 @@ def examine(
     except QuantityError as error:
         refusals = [Refused(verdict.UNREADABLE, str(error))]
         return _case(request, owner, limits, {}, {}, refusals)
-    after = {key: amount for key, amount in after.items() if world.keeps(key)}
+    asked = after
+    after = {key: amount for key, amount in asked.items() if world.keeps(key)}
     before = {key: amount for key, amount in before.items() if key in after}
     grows = _rise(before, after)
     refusals = []
     if grows and not _is_mirror(request):  # what takes no more of anything is never refused
-        refusals = list(_refusals(request, owner, requester, limits, after))
+        refusals = list(_refusals(request, owner, requester, limits, asked))
     case = _case(request, owner, limits, before, after, refusals)
     if not encoding.is_safe(case.reservation):
         text = "the pod's uid, name or a resource name holds characters that Kubernetes does not allow there"
@@ -187,6 +188,7 @@ def _case(
             namespace=request.namespace,
             name=meta.name or request.name,
             version=old.metadata.resource_version if old is not None else "",
+            review=request.uid if old is not None else "",
             before=before,
             after=after,
         ),
@@ -197,7 +199,7 @@ def _case(
 
 
 def _refusals(
-    request: Request, owner: Owner, requester: Owner, limits: Limits, after: Amounts
+    request: Request, owner: Owner, requester: Owner, limits: Limits, asked: Amounts
 ) -> Iterable[Refused]:
     """Reasons that need no ledger, the gravest first."""
     create = request.operation == "CREATE"
@@ -211,10 +213,10 @@ def _refusals(
         yield Refused(verdict.SUSPENDED, f"{owner} is suspended by {limits.suspended}; ask who approved it")
     if not create:
         return  # a resize changes cpu and memory alone; what the pod had before is no reason to refuse it
-    for name in gpus.unknown(after):
+    for name in gpus.unknown(asked):
         text = f'nobody has priced the GPU resource "{name}"; use a resource that the nodes offer'
         yield Refused(verdict.UNKNOWN_GPU, text, f"spec.containers[].resources.limits[{name}]")
-    if not limits.allow_whole_gpu and (whole := [name for name in after if gpus.whole(name)]):
+    if not limits.allow_whole_gpu and (whole := [name for name in asked if gpus.whole(name)]):
         text = f"{owner} may use MIG slices only ({limits.whole_gpu_source}), and the pod asks for {whole[0]}"
         yield Refused(verdict.WHOLE_GPU, text, f"spec.containers[].resources.limits[{whole[0]}]")
     if limits.when_unset == "Refuse":

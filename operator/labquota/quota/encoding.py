@@ -1,6 +1,6 @@
 """A ledger as one compact string, versioned, since a structured object costs the API server several times as much.
 
-    1 EPOCH VIEW GROUPS FOLDED;UID NAMESPACE NAME VERSION BEFORE AFTER;…
+    1 EPOCH VIEW GROUPS FOLDED;UID NAMESPACE NAME VERSION REVIEW BEFORE AFTER;…
 
 AMOUNTS are `key=amount,…` in base units, sorted by key; GROUPS are percent-encoded and joined by commas; `-` stands for
 nothing. None of the separators can stand in a UID, a name or a resource key.
@@ -68,6 +68,7 @@ def is_safe(reservation: Reservation) -> bool:
         reservation.uid,
         reservation.namespace,
         reservation.name,
+        reservation.review or _NOTHING,
         *reservation.before,
         *reservation.after,
     ]
@@ -81,6 +82,7 @@ def _reservation(reservation: Reservation) -> str:
             _word(reservation.namespace),
             _word(reservation.name),
             _word(reservation.version or _NOTHING),
+            _word(reservation.review or _NOTHING),
             _amounts(reservation.before),
             _amounts(reservation.after),
         )
@@ -88,12 +90,13 @@ def _reservation(reservation: Reservation) -> str:
 
 
 def _line(text: str) -> Reservation:
-    uid, namespace, name, version, before, after = text.split(" ")
+    uid, namespace, name, version, review, before, after = text.split(" ")
     return Reservation(
         uid=_word(uid),
         namespace=_word(namespace),
         name=_word(name),
         version="" if version == _NOTHING else _digits(version),
+        review="" if review == _NOTHING else _word(review),
         before=_parse(before),
         after=_parse(after),
     )

@@ -36,10 +36,16 @@ class Reservation(msgspec.Struct, frozen=True, gc=False):
     """The resourceVersion that a resize replaces; empty for a create."""
     before: Amounts
     after: Amounts
+    review: str = ""
+    """The AdmissionReview of a resize; empty for a create, whose every try has a uid of its own.
+
+    A resize may be asked for again at the same version. Only the very same review is a replay: a second try must not
+    end with the clock of the first.
+    """
 
     def __len__(self) -> int:
         """An upper bound of the bytes it takes in an encoded ledger."""
-        words = len(self.uid) + len(self.namespace) + len(self.name) + len(self.version) + 9
+        words = sum(map(len, (self.uid, self.namespace, self.name, self.version, self.review))) + 11
         return words + sum(
             len(key) + len(str(amount)) + 2
             for amounts in (self.before, self.after)

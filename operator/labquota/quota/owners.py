@@ -88,12 +88,12 @@ def of_requester(username: str) -> Owner:
 
 def of_namespace(namespace: str, annotations: Mapping[str, str]) -> Owner:
     """The owner of what controllers make in a namespace: its annotation if that names one, else the namespace."""
-    return _named(annotations) or Owner(f"namespace:{namespace}")
+    return named(annotations) or Owner(f"namespace:{namespace}")
 
 
 def of_pod(annotations: Mapping[str, str], namespace: str, namespace_annotations: Mapping[str, str]) -> Owner:
     """The owner of a stored pod: its stamp, else its namespace's owner. Never nobody."""
-    return _named(annotations) or of_namespace(namespace, namespace_annotations)
+    return named(annotations) or of_namespace(namespace, namespace_annotations)
 
 
 def object_name(owner: Owner) -> str:
@@ -107,7 +107,8 @@ def object_name(owner: Owner) -> str:
     return f"{slug}-{digest}" if slug else digest
 
 
-def _named(annotations: Mapping[str, str]) -> Owner | None:
+def named(annotations: Mapping[str, str]) -> Owner | None:
+    """The owner that annotations name, if they do."""
     text = annotations.get(OWNER_ANNOTATION)
     if not text:
         return None

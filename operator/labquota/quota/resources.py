@@ -154,8 +154,8 @@ def add(a: Amounts, b: Amounts) -> Amounts:
 
 
 def is_built_in(key: str) -> bool:
-    """Whether a canonical key is one of labquota's own or of Kubernetes' own, and not an extended resource."""
-    return key in _BUILT_IN or _HUGEPAGES_KEY.fullmatch(key) is not None
+    """Whether a canonical key is one of the few that need no device and no name of somebody's choice."""
+    return key in _BUILT_IN
 
 
 def step(key: str) -> int:

@@ -6,7 +6,7 @@ Whoever watches the cluster puts objects in and takes them out; the decision onl
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from labquota.quota import gpus, limits, owners, selectors
+from labquota.quota import limits, owners, selectors
 from labquota.quota.limits import Group, Limits, Override
 from labquota.quota.owners import Owner
 from labquota.quota.resources import is_built_in
@@ -76,11 +76,11 @@ class World:
         return tuple(sorted(self._user_groups.intersection(user_groups)))
 
     def keeps(self, key: str) -> bool:
-        """Whether a ledger keeps this resource: it is built in, GPU-like or limited by some object.
+        """Whether a ledger keeps this resource: it is built in, or some object limits it.
 
-        Otherwise a pod with a thousand invented resource names would fill its owner's ledger.
+        Names are anybody's to invent: pods with thousands of them would make their owner's ledger too large to store.
         """
-        return key in self._keys or is_built_in(key) or gpus.is_gpu_like(key)
+        return is_built_in(key) or key in self._keys
 
     def revision(self, now: datetime) -> int:
         """Counts what makes earlier answers old: changes, and the moments at which overrides begin or end."""
