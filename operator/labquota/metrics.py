@@ -26,8 +26,8 @@ NO_STAMP: Final = Counter(
     "labquota_admission_pods_without_stamp",
     "Pods that came without an owner's stamp: the policy is not in place.",
 )
-SWAPS: Final = Gauge("labquota_ledger_swaps", "Compare-and-swaps of ledgers that this replica sent.")
-CONFLICTS: Final = Gauge("labquota_ledger_conflicts", "Those that lost against another writer.")
+SWAPS: Final = Counter("labquota_ledger_swaps", "Compare-and-swaps of ledgers that this replica sent.")
+CONFLICTS: Final = Counter("labquota_ledger_conflicts", "Those that lost against another writer.")
 
 LEADER: Final = Gauge("labquota_operator_leader", "1 in the operator that holds the Lease.")
 PODS: Final = Gauge("labquota_operator_pods", "Pods in the operator's view.")

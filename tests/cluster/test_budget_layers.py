@@ -62,7 +62,7 @@ async def test_without_an_aggregate_section_nothing_is_refused_and_the_webhook_w
     root = world.user("root")
     owner, where = Owner(world.owner(root)), world.namespace()
     group = world.group("admin", subjects=[owner], per_pod={"gpu": 8})
-    swaps = [installation.metrics(f"webhook-{number}")["labquota_ledger_swaps"] for number in range(2)]
+    swaps = [installation.metrics(f"webhook-{number}")["labquota_ledger_swaps_total"] for number in range(2)]
     async with world.client(root) as client:
         await fill(client, *(held(f"p{number}", where, gpu=8) for number in range(20)))
         answer = await client.create_pod(held("big", where, gpu=9))
@@ -71,7 +71,7 @@ async def test_without_an_aggregate_section_nothing_is_refused_and_the_webhook_w
         f"USER_AT_LIMIT: {owner} asked gpu 9 for one pod, at most 8 GPU units each "
         f"(ResourceLimitGroup/{group}). Ask for less in one pod"
     )
-    after = [installation.metrics(f"webhook-{number}")["labquota_ledger_swaps"] for number in range(2)]
+    after = [installation.metrics(f"webhook-{number}")["labquota_ledger_swaps_total"] for number in range(2)]
     assert after == swaps
     writers = {
         event["user"]["username"]

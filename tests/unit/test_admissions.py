@@ -2,6 +2,7 @@ import asyncio
 import random
 
 import pytest
+from prometheus_client import REGISTRY
 
 from labquota.kube import errors
 from labquota.quota import ledger
@@ -72,6 +73,21 @@ def test_after_a_conflict_the_ledger_is_read_afresh_and_judged_again() -> None:
         assert one.admissions.conflicts == 1
         assert (await one.judge("d", gpu=1)).allowed
         assert ledger.total(held(cluster))["gpu"] == 3
+
+    run(scenario())
+
+
+def test_swaps_and_conflicts_are_counters_of_the_process() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        names = ("labquota_ledger_swaps_total", "labquota_ledger_conflicts_total")
+        before = [REGISTRY.get_sample_value(name) or 0 for name in names]
+        one, two = replica(cluster, STUDENT), replica(cluster, STUDENT)
+        await one.judge("a", gpu=1)
+        await two.judge("b", gpu=1)
+        await one.judge("c", gpu=1)
+        after = [REGISTRY.get_sample_value(name) or 0 for name in names]
+        assert [now - then for now, then in zip(after, before, strict=True)] == [4, 1]
 
     run(scenario())
 

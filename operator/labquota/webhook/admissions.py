@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from labquota import metrics
 from labquota.clock import Clock
 from labquota.kube import errors, ledgers
 from labquota.kube.ledgers import Ledgers, Stored
@@ -142,6 +143,16 @@ class Admissions:
         """Wait a random while, so that whoever conflicts does not meet again."""
         await asyncio.sleep(self._rng.random() * longest)
 
+    def count_swap(self) -> None:
+        """A swap is sent."""
+        self.swaps += 1
+        metrics.SWAPS.inc()
+
+    def count_conflict(self) -> None:
+        """A swap has lost against another writer."""
+        self.conflicts += 1
+        metrics.CONFLICTS.inc()
+
     def now(self) -> float:
         """Monotonic seconds."""
         return self._clock.monotonic()
@@ -208,7 +219,7 @@ class _Worker:
                     await self._call_swap(stored, book)
             except errors.Conflict:
                 conflicts += 1
-                self._of.conflicts += 1
+                self._of.count_conflict()
                 stored, fresh = None, False
                 await self._of.pause(min(0.004 * conflicts, 0.05))
             except (errors.KubeError, LedgerError, Outage) as error:
@@ -237,7 +248,7 @@ class _Worker:
 
     async def _call_swap(self, stored: Stored, book: Book) -> None:
         self._calling_since = self._of.now()
-        self._of.swaps += 1
+        self._of.count_swap()
         await self._of.store.swap(stored, book.close())
         self._calling_since, self._failure = None, ""
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 import signal
 
-from labquota import metrics, serving
+from labquota import serving
 from labquota.clock import SystemClock
 from labquota.kube import credentials
 from labquota.kube.client import HttpApi
@@ -42,8 +42,6 @@ async def run(settings: Settings) -> None:
         watching.ledgers(store)
         watching.marker(marker, settings.namespace)
         admissions = Admissions(store, marker, clock, rng)
-        metrics.SWAPS.set_function(lambda: admissions.swaps)
-        metrics.CONFLICTS.set_function(lambda: admissions.conflicts)
         gate = Gate(world, store, admissions, Holders(api, clock), clock, settings.create_seconds)
         watches = [tasks.create_task(informer.run()) for informer in watching.informers]
 
