@@ -6,7 +6,7 @@ from typing import Any
 
 from labquota.kube import ledgers, marker
 from labquota.kube.ledgers import Ledgers
-from labquota.kube.marker import Marker, Named
+from labquota.kube.marker import Marker, Named, Pulse
 from labquota.quota import encoding, ledger, owners
 from labquota.quota.admission import Case, Verdict
 from labquota.quota.ledger import Ledger
@@ -24,7 +24,8 @@ class Replica:
     def __init__(self, cluster: Cluster, of: World, seed: int = 1, *, folded: bool = True) -> None:
         self.world, self.clock = of, Clock()
         self.store, self.marker = Ledgers(cluster), Marker(self.clock)
-        self.admissions = Admissions(self.store, self.marker, self.clock, random.Random(seed))
+        pulse = Pulse(cluster, self.marker, "labquota-system", self.clock)
+        self.admissions = Admissions(self.store, pulse, self.clock, random.Random(seed))
         self._beat = 0
         if folded:
             self.beat()

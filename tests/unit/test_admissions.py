@@ -4,7 +4,7 @@ import random
 import pytest
 from prometheus_client import REGISTRY
 
-from labquota.kube import errors
+from labquota.kube import errors, marker
 from labquota.quota import ledger
 from labquota.quota.admission import Verdict
 from labquota.quota.ledger import Ledger
@@ -246,6 +246,87 @@ def test_without_a_heartbeat_one_pod_is_still_refused_what_no_pod_may_ask() -> N
         one = replica(Cluster(), group(aggregate={"gpu": 9}, perPod={"gpu": 3}))
         one.clock.shift = 15
         assert codes(await one.judge("a", gpu=4)) == ["USER_AT_LIMIT"]
+
+    run(scenario())
+
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/labquota-system/leases/labquota-operator"
+
+
+def beat(cluster: Cluster, number: int) -> None:
+    """The operator's Lease as it is stored, whatever the replicas have seen of it."""
+    cluster.store(LEASE, {"metadata": {"name": "x", "annotations": dict(marker.of("7", "crd", number))}})
+
+
+def test_with_a_silent_watch_of_the_lease_a_refusal_stands_while_the_operator_works() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        put(cluster, Ledger(folded={"gpu": 3}))
+        one = replica(cluster, STUDENT)
+        one.clock.shift = 20
+        beat(cluster, 2)
+        assert codes(await one.judge("a", gpu=1)) == ["AGGREGATE_GPU_QUOTA_EXCEEDED"]
+        one.clock.shift = 40
+        with pytest.raises(Outage, match=r"^no operator frees what finished pods held"):
+            await one.judge("b", gpu=1)
+
+    run(scenario())
+
+
+def test_in_a_storm_of_refusals_the_lease_is_read_once_a_second() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        one = replica(cluster, STUDENT)
+        one.clock.shift = 20
+        for owner in (ALICE, BOB):
+            put(cluster, Ledger(folded={"gpu": 3}), owner)
+        for expected in (1, 2):
+            asked = [one.judge(f"p{n}", owner=owner, gpu=1) for n in range(20) for owner in (ALICE, BOB)]
+            assert all(isinstance(each, Outage) for each in await all_of(*asked))
+            assert cluster.count("get", "leases") == expected
+            await asyncio.sleep(1)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("seconds", [1.0, 9.0])
+def test_a_lease_that_cannot_be_read_in_time_is_an_outage_and_not_the_owners_fault(seconds: float) -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        put(cluster, Ledger(folded={"gpu": 3}))
+        one = replica(cluster, STUDENT)
+        one.clock.shift = 20
+        cluster.plan("get", Fault(), Fault(wait=None))
+        with pytest.raises(Outage, match=r"^no operator frees what finished pods held"):
+            await one.judge("a", seconds, gpu=1)
+        assert asyncio.get_running_loop().time() <= 2
+
+    run(scenario())
+
+
+def test_an_allowance_does_not_wait_for_the_lease() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        put(cluster, Ledger(folded={"gpu": 2}))
+        one = replica(cluster, STUDENT)
+        one.clock.shift = 20
+        cluster.plan("get", Fault(), Fault(wait=None))
+        above = asyncio.create_task(one.judge("a", gpu=2))
+        assert (await one.judge("b", gpu=1)).allowed
+        assert asyncio.get_running_loop().time() == 0
+        with pytest.raises(Outage):
+            await above
+
+    run(scenario())
+
+
+def test_without_a_ledger_a_marker_that_the_watch_has_missed_is_read() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        one = replica(cluster, STUDENT, folded=False)
+        one.marker.crd.uid = "crd"
+        beat(cluster, 1)
+        assert (await one.judge("a", gpu=1)).allowed
 
     run(scenario())
 

@@ -3,8 +3,9 @@ from labquota.kube.marker import Marker, Named
 from unit.simulated import Clock
 
 
-def lease(beat: int = 1, view: str = "7", crd: str = "c1") -> Named:
-    return Named(marker._Meta(annotations=dict(marker.of(view, crd, beat))))  # noqa: SLF001  as decoded
+def lease(beat: int = 1, view: str = "7", crd: str = "c1", version: str = "") -> Named:
+    annotations = dict(marker.of(view, crd, beat))
+    return Named(marker._Meta(resource_version=version, annotations=annotations))  # noqa: SLF001  as decoded
 
 
 def crd(uid: str) -> Named:
@@ -81,3 +82,41 @@ def test_a_heartbeat_that_goes_away_is_no_sign_of_life() -> None:
     assert not found.beats()
     found.changed("ADDED", Named(marker._Meta()), "7")  # noqa: SLF001  as decoded
     assert not found.beats()
+
+
+def test_a_heartbeat_that_was_read_is_a_sign_of_life_only_if_it_is_another() -> None:
+    clock = Clock()
+    found = Marker(clock)
+    found.replaced([lease(1)], "5")
+    clock.shift = 20
+    found.read(lease(1, version="5"))
+    assert not found.beats()
+    found.read(lease(2, version="9"))
+    assert found.beats()
+
+
+def test_what_a_watch_tells_late_is_no_sign_of_life_once_a_newer_lease_was_read() -> None:
+    clock = Clock()
+    found = Marker(clock)
+    found.replaced([lease(1)], "5")
+    found.read(lease(4, version="9"))
+    clock.shift = 20
+    found.changed("MODIFIED", lease(2), "6")
+    found.changed("MODIFIED", lease(4), "9")
+    assert not found.beats()
+    found.read(lease(4, version="9"))
+    assert not found.beats()
+    found.changed("MODIFIED", lease(5), "10")
+    assert found.beats()
+
+
+def test_a_new_list_counts_whatever_was_read_before() -> None:
+    clock = Clock()
+    found = Marker(clock)
+    found.read(lease(4, version="900"))
+    clock.shift = 20
+    found.replaced([lease(7)], "5")
+    assert found.beats()
+    clock.shift = 40
+    found.changed("MODIFIED", lease(8), "6")
+    assert found.beats()

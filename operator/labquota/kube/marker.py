@@ -4,12 +4,16 @@ It stands in annotations of the operator's Lease. Only with a complete marker do
 without pods; only with a heartbeat is anything being freed, so that "no" is an answer and not an outage.
 """
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from labquota.clock import Clock
+from labquota.kube import errors, versions
+from labquota.kube.client import Api
 
 LEASE_NAME: Final = "labquota-operator"
 VIEW: Final = "labquota.dev/view"
@@ -20,6 +24,10 @@ HEARTBEAT: Final = "labquota.dev/heartbeat"
 """Changes as long as folding goes on."""
 HEARTBEAT_SECONDS: Final = 15.0
 """Older than this, a heartbeat says that nothing is being freed."""
+_READ_SECONDS: Final = 2.0
+"""The longest that a read of the Lease may take."""
+_PAUSE_SECONDS: Final = 1.0
+"""The least from one read to the next."""
 CRD_PATH: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CRD_NAME: Final = "ownerledgers.labquota.dev"
 
@@ -27,6 +35,7 @@ CRD_NAME: Final = "ownerledgers.labquota.dev"
 class _Meta(msgspec.Struct, rename="camel", gc=False):
     name: str = ""
     uid: str = ""
+    resource_version: str = ""
     annotations: dict[str, str] = {}
 
 
@@ -56,6 +65,7 @@ class Marker:
         self._clock = clock
         self._annotations: Mapping[str, str] = {}
         self._changed_at: float | None = None
+        self._read_version = ""
         self.crd = Crd()
 
     def beats(self) -> bool:
@@ -68,6 +78,7 @@ class Marker:
 
     def replaced(self, items: list[Named], resource_version: str) -> None:
         """Take the whole set: one Lease, or none."""
+        self._read_version = ""
         if items:
             self.changed("MODIFIED", items[0], resource_version)
         else:
@@ -75,8 +86,15 @@ class Marker:
 
     def changed(self, kind: str, item: Named, resource_version: str) -> None:
         """Take one change."""
-        del resource_version
-        annotations = {} if kind == "DELETED" else item.metadata.annotations
+        if versions.newer(resource_version, self._read_version):
+            self._take({} if kind == "DELETED" else item.metadata.annotations)
+
+    def read(self, item: Named) -> None:
+        """Take the Lease as a read has found it; what the watch tells late of older ones is no news any more."""
+        self._read_version = item.metadata.resource_version
+        self._take(item.metadata.annotations)
+
+    def _take(self, annotations: Mapping[str, str]) -> None:
         beat = annotations.get(HEARTBEAT, "")  # that it has gone is no sign of life
         if beat and beat != self._annotations.get(HEARTBEAT, ""):
             self._changed_at = self._clock.monotonic()
@@ -84,6 +102,50 @@ class Marker:
 
     def progressed(self, resource_version: str) -> None:
         """Nothing to do."""
+
+
+class Pulse:
+    """The marker, with a read of the Lease where the watch says that there is none, or that it stands still.
+
+    A watch may go silent in one replica alone; without this, all that replica refuses would count as an outage. There
+    is one read at a time, and one a second at most.
+
+    Args:
+        api: The API server.
+        marker: What the watch tells.
+        namespace: Where the Lease is.
+        clock: For the pause between reads.
+    """
+
+    def __init__(self, api: Api, marker: Marker, namespace: str, clock: Clock) -> None:
+        self._api, self._marker, self._clock = api, marker, clock
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE_NAME}"
+        self._began = 0.0
+        self._reading: asyncio.Task[None] | None = None
+
+    async def beats(self) -> bool:
+        """As `Marker.beats`."""
+        if not self._marker.beats():
+            await self._look()
+        return self._marker.beats()
+
+    async def is_complete(self) -> bool:
+        """As `Marker.is_complete`."""
+        if not self._marker.is_complete():
+            await self._look()
+        return self._marker.is_complete()
+
+    async def _look(self) -> None:
+        now, reading = self._clock.monotonic(), self._reading
+        if reading is None or (reading.done() and now - self._began >= _PAUSE_SECONDS):
+            self._began = now
+            reading = self._reading = asyncio.create_task(self._read())
+        await asyncio.shield(reading)
+
+    async def _read(self) -> None:
+        with suppress(errors.KubeError, msgspec.DecodeError, TimeoutError):
+            async with asyncio.timeout(_READ_SECONDS):
+                self._marker.read(decode(await self._api.get(self._path)))
 
 
 class Crd:

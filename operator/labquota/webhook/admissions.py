@@ -19,7 +19,7 @@ from labquota import metrics
 from labquota.clock import Clock
 from labquota.kube import errors, ledgers
 from labquota.kube.ledgers import Ledgers, Stored
-from labquota.kube.marker import Marker
+from labquota.kube.marker import Pulse
 from labquota.quota import admission, verdict
 from labquota.quota.admission import Case, Verdict
 from labquota.quota.encoding import LedgerError
@@ -31,6 +31,7 @@ CROWDED: Final = 200
 """Open reservations above which a replica lets the operator write first."""
 _PATIENCE: Final = 4.0
 """Seconds after which a call to the API server without an answer is an outage and not a queue."""
+_AWAY: Final = "no operator frees what finished pods held, so a refusal may be wrong"
 _STARTING: Final = 3.0
 """Seconds for which an API server that has just started refuses whom it does not know yet (401, 403)."""
 
@@ -71,13 +72,13 @@ class Admissions:
 
     Args:
         store: The ledgers.
-        marker: Whether an operator has folded the cluster, and still does.
+        pulse: Whether an operator has folded the cluster, and still does.
         clock: For deadlines.
         rng: Jitter after conflicts, so that replicas do not meet again.
     """
 
-    def __init__(self, store: Ledgers, marker: Marker, clock: Clock, rng: random.Random) -> None:
-        self._store, self._marker, self._clock, self._rng = store, marker, clock, rng
+    def __init__(self, store: Ledgers, pulse: Pulse, clock: Clock, rng: random.Random) -> None:
+        self._store, self._pulse, self._clock, self._rng = store, pulse, clock, rng
         self._workers: dict[Owner, _Worker] = {}
         self.conflicts = 0
         self.swaps = 0
@@ -120,7 +121,7 @@ class Admissions:
         """A ledger as of now; a blank one where there is none and a marker says that this means no pods."""
         stored = await self._store.read(owner)
         if stored is None:
-            if not self._marker.is_complete():
+            if not await self._pulse.is_complete():
                 raise Outage(f"no operator has folded the cluster yet, so what {owner} holds is not known")
             stored = ledgers.blank(owner)
         return stored
@@ -134,10 +135,9 @@ class Admissions:
         """The ledgers."""
         return self._store
 
-    @property
-    def operator_is_away(self) -> bool:
+    async def operator_is_away(self) -> bool:
         """Whether nothing is being freed at present."""
-        return not self._marker.beats()
+        return not await self._pulse.beats()
 
     async def pause(self, longest: float) -> None:
         """Wait a random while, so that whoever conflicts does not meet again."""
@@ -227,7 +227,7 @@ class _Worker:
                 if not await self._may_try_again(error, batch):
                     return
             else:
-                self._answer(batch, verdicts, fresh=fresh)
+                await self._answer(batch, verdicts)
                 return
 
     def _mine(self, batch: list[_Waiting]) -> list[_Waiting]:
@@ -277,11 +277,21 @@ class _Worker:
                 waiting.fail(Outage(str(error)))
         return False
 
-    def _answer(self, batch: list[_Waiting], verdicts: list[Verdict], *, fresh: bool) -> None:
-        away = fresh and self._of.operator_is_away
+    async def _answer(self, batch: list[_Waiting], verdicts: list[Verdict]) -> None:
+        doubtful = []
         for waiting, judged in zip(batch, verdicts, strict=True):
-            if away and not judged.allowed and any(_is_aggregate(cause.code) for cause in judged.causes):
-                waiting.fail(Outage("no operator frees what finished pods held, so a refusal may be wrong"))
+            if not judged.allowed and any(_is_aggregate(cause.code) for cause in judged.causes):
+                doubtful.append((waiting, judged))
+            else:
+                waiting.tell(judged)
+        if not doubtful:
+            return
+        self._failure = _AWAY  # for those whose deadline comes before the operator's sign of life
+        away = await self._of.operator_is_away()
+        self._failure = ""
+        for waiting, judged in doubtful:
+            if away:
+                waiting.fail(Outage(_AWAY))
             else:
                 waiting.tell(judged)
 

@@ -9,7 +9,7 @@ from labquota.clock import SystemClock
 from labquota.kube import credentials
 from labquota.kube.client import HttpApi
 from labquota.kube.ledgers import Ledgers
-from labquota.kube.marker import Marker
+from labquota.kube.marker import Marker, Pulse
 from labquota.kube.watching import Watching
 from labquota.quota.world import World
 from labquota.settings import Settings
@@ -41,7 +41,8 @@ async def run(settings: Settings) -> None:
         watching.world(world)
         watching.ledgers(store)
         watching.marker(marker, settings.namespace)
-        admissions = Admissions(store, marker, clock, rng)
+        pulse = Pulse(api, marker, settings.namespace, clock)
+        admissions = Admissions(store, pulse, clock, rng)
         gate = Gate(world, store, admissions, Holders(api, clock), clock, settings.create_seconds)
         watches = [tasks.create_task(informer.run()) for informer in watching.informers]
 
