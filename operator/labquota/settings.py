@@ -11,6 +11,7 @@ from typing import Any, Final
 
 PREFIX: Final = "LABQUOTA_"
 _SHORTEST_LEASE: Final = 3.0
+_HIGHEST_PORT: Final = 65_535
 
 
 class SettingError(ValueError):
@@ -98,6 +99,10 @@ def _check(settings: Settings) -> None:
         value = getattr(settings, field.name)
         if isinstance(value, int | float) and not 0 <= value < 1e9:
             raise SettingError(f"{PREFIX}{field.name.upper()}={value} is out of range")
+        if field.name.endswith("port") and not isinstance(value, bool) and value > _HIGHEST_PORT:
+            raise SettingError(
+                f"{PREFIX}{field.name.upper()}={value} is no port; the highest is {_HIGHEST_PORT}"
+            )
     if settings.log_format not in {"json", "text"}:
         raise SettingError(f'{PREFIX}LOG_FORMAT="{settings.log_format}" is not json or text')
     if settings.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:

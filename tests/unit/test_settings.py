@@ -28,6 +28,9 @@ def test_a_switch_is_written_as_people_write_it(text: str, value: bool) -> None:
         ("PORT", "http", 'LABQUOTA_PORT="http" is not a whole number'),
         ("PORT", "1.5", 'LABQUOTA_PORT="1.5" is not a whole number'),
         ("PORT", "-1", "LABQUOTA_PORT=-1 is out of range"),
+        ("PORT", "65536", "LABQUOTA_PORT=65536 is no port; the highest is 65535"),
+        ("METRICS_PORT", "80800", "LABQUOTA_METRICS_PORT=80800 is no port; the highest is 65535"),
+        ("LEASE_SECONDS", "2.5", "LABQUOTA_LEASE_SECONDS=2.5 is below 3"),
         ("CREATE_SECONDS", "soon", 'LABQUOTA_CREATE_SECONDS="soon" is not a number'),
         ("CREATE_SECONDS", "nan", "LABQUOTA_CREATE_SECONDS=nan is out of range"),
         ("CREATE_SECONDS", "inf", "LABQUOTA_CREATE_SECONDS=inf is out of range"),
@@ -42,6 +45,10 @@ def test_a_setting_that_cannot_be_used_is_named_with_what_is_expected(
 ) -> None:
     with pytest.raises(SettingError, match=f"^{re.escape(line)}$"):
         settings.load({f"LABQUOTA_{name}": text})
+
+
+def test_the_highest_port_is_a_port() -> None:
+    assert settings.load({"LABQUOTA_PORT": "65535", "LABQUOTA_METRICS_PORT": "0"}).port == 65_535
 
 
 def test_every_setting_carries_the_sentence_that_an_administrator_needs() -> None:
