@@ -14,8 +14,8 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 
 from labquota.quota import demand, pods
+from labquota.quota.amounts import Amounts
 from labquota.quota.quantities import MAX, MILLI, NANO
-from labquota.quota.resources import Amounts
 from oracle import Answer, Oracle, generate
 
 Manifest = dict[str, Any]

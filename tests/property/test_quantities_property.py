@@ -1,7 +1,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labquota.quota import quantities, resources
+from labquota.quota import amounts, quantities, resources
 from labquota.quota.quantities import MAX, MILLI, NANO, QuantityError
 
 CEILING = MAX * NANO
@@ -56,6 +56,6 @@ def test_an_amount_survives_being_shown_and_read(key: str, amount: int) -> None:
 
 @given(*[st.dictionaries(st.sampled_from("abc"), st.integers(0, MAX), max_size=3) for _ in range(3)])
 def test_adding_has_no_order(a: dict[str, int], b: dict[str, int], c: dict[str, int]) -> None:
-    assert resources.add(a, b) == resources.add(b, a)
-    assert resources.add(resources.add(a, b), c) == resources.add(a, resources.add(b, c))
-    assert all(amount <= MAX for amount in resources.add(a, b).values())
+    assert amounts.add(a, b) == amounts.add(b, a)
+    assert amounts.add(amounts.add(a, b), c) == amounts.add(a, amounts.add(b, c))
+    assert all(amount <= MAX for amount in amounts.add(a, b).values())

@@ -10,9 +10,9 @@ import msgspec
 from labquota import api
 from labquota.quota import admission, limits, owners, pods, resources
 from labquota.quota.admission import Case, Request
+from labquota.quota.amounts import Amounts
 from labquota.quota.ledger import Reservation
 from labquota.quota.owners import Owner
-from labquota.quota.resources import Amounts
 from labquota.quota.world import World
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from labquota.quota import admission, verdict
-from labquota.quota.admission import MIRROR_ANNOTATION, Case, Verdict
+from labquota.quota.cases import MIRROR_ANNOTATION, Case, Verdict
 from labquota.quota.ledger import EMPTY, Book, Ledger, Reservation
 from labquota.quota.limits import Group
 from labquota.quota.owners import OWNER_ANNOTATION

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from labquota.quota import demand, pods
+from labquota.quota.amounts import Amounts
 from labquota.quota.quantities import MAX, QuantityError
-from labquota.quota.resources import Amounts
 
 
 class Case(NamedTuple):

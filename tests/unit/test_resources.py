@@ -145,10 +145,3 @@ def test_an_amount_is_shown_as_people_write_it(key: str, amount: int, text: str)
 )
 def test_a_resource_belongs_to_the_family_of_its_code(key: str, word: str) -> None:
     assert resources.family(key) == word
-
-
-def test_adding_saturates_and_leaves_its_arguments_alone() -> None:
-    one, other = {"gpu": 1, "requests.memory": MAX}, {"requests.memory": 1, "pods": 2}
-    assert resources.add(one, other) == {"gpu": 1, "requests.memory": MAX, "pods": 2}
-    assert one == {"gpu": 1, "requests.memory": MAX}
-    assert other == {"requests.memory": 1, "pods": 2}

@@ -14,8 +14,9 @@ from labquota.cli.judging import Judge
 from labquota.cli.workloads import Workload
 from labquota.kube.errors import NotFound
 from labquota.quota import pods
+from labquota.quota.amounts import Amounts
 from labquota.quota.quantities import QuantityError
-from labquota.quota.resources import Amounts, UnknownResource, canonical, parse_limit
+from labquota.quota.resources import UnknownResource, canonical, parse_limit
 
 
 @click.command("explain")

@@ -13,10 +13,10 @@ from labquota.cli.identity import CONTROLLER, Identity
 from labquota.cli.workloads import Workload
 from labquota.quota import admission, demand, explain, owners
 from labquota.quota.admission import Case, Request, Verdict
+from labquota.quota.amounts import Amounts, add
 from labquota.quota.ledger import Book, Ledger, in_flight
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
 from labquota.quota.quantities import QuantityError
-from labquota.quota.resources import Amounts, add
 from labquota.settings import Settings
 
 

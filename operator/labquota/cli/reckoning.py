@@ -6,10 +6,11 @@ from typing import Any
 from labquota.cli import output
 from labquota.cli.judging import Result
 from labquota.quota import demand, explain
+from labquota.quota.amounts import Amounts
 from labquota.quota.limits import Limit
 from labquota.quota.pods import Pod, Spec
 from labquota.quota.quantities import QuantityError
-from labquota.quota.resources import UNLIMITED, Amounts, show
+from labquota.quota.resources import UNLIMITED, show
 
 
 def view(result: Result) -> list[Any]:

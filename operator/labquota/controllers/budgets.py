@@ -9,10 +9,11 @@ from labquota.controllers import conditions
 from labquota.controllers.pods import Pods
 from labquota.kube.ledgers import Stored
 from labquota.quota import ledger
+from labquota.quota.amounts import Amounts
 from labquota.quota.ledger import EMPTY
 from labquota.quota.limits import Limits, capped
 from labquota.quota.owners import Owner
-from labquota.quota.resources import Amounts, show
+from labquota.quota.resources import show
 from labquota.quota.world import World
 
 _MOST_PODS: Final = 10

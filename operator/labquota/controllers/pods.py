@@ -13,9 +13,10 @@ from typing import Final
 import msgspec
 
 from labquota.quota import demand, owners, pods
+from labquota.quota.amounts import Amounts
 from labquota.quota.owners import Owner
 from labquota.quota.quantities import QuantityError
-from labquota.quota.resources import MAX, Amounts
+from labquota.quota.resources import MAX
 from labquota.quota.world import World
 
 log = logging.getLogger(__name__)

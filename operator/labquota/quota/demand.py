@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from labquota.quota import gpus, quantities, sums
+from labquota.quota.amounts import Amounts
 from labquota.quota.defaulting import NanoList
 from labquota.quota.pods import Pod, Resources
 from labquota.quota.quantities import NANO, QuantityError
-from labquota.quota.resources import Amounts, step
+from labquota.quota.resources import step
 
 _LIMITED: Final = ("cpu", "memory", "ephemeral-storage")
 _MUST_BE_SET: Final = {

@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
+from labquota.quota.amounts import Amounts
 from labquota.quota.ledger import Ledger, Reservation
 from labquota.quota.quantities import MAX
-from labquota.quota.resources import Amounts
 
 VERSION: Final = "1"
 _WORD: Final = re.compile(r"[^ ;,=\x00-\x1f]+")

@@ -9,8 +9,9 @@ from typing import Final
 
 import msgspec
 
-from labquota.quota.admission import Case, Verdict
-from labquota.quota.resources import Amounts, family, show
+from labquota.quota.amounts import Amounts
+from labquota.quota.cases import Case, Verdict
+from labquota.quota.resources import family, show
 from labquota.quota.verdict import FORGED, PER_POD, Cause, Exceeded, Refused
 
 _MOST_NAMED: Final = 5

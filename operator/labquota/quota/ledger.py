@@ -8,12 +8,12 @@ A reservation is written before its pod can be stored and leaves only through th
 falls below what is stored. The ledger's size follows the number of reservations, never the number of pods.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from labquota.quota.resources import Amounts, add
+from labquota.quota.amounts import Amounts, add, largest, rise
 
 NOTHING: Final[Amounts] = {}
 MOST_FOR_ONE_NAME: Final = 8
@@ -113,13 +113,13 @@ class Book:
     def growth(self, reservation: Reservation) -> Amounts:
         """What the total would grow by if this reservation joined, per resource; zeros left out."""
         if reservation.creates:
-            return _rise(
+            return rise(
                 self._creates.get((reservation.namespace, reservation.name), NOTHING), reservation.after
             )
         known = self._resizes.get(reservation.uid)
-        old = NOTHING if known is None else _rise(*known)
+        old = NOTHING if known is None else rise(*known)
         low, high = _span(known, reservation)
-        return _rise(old, _rise(low, high))
+        return rise(old, rise(low, high))
 
     def join(self, reservation: Reservation) -> None:
         """Take a reservation in."""
@@ -127,7 +127,7 @@ class Book:
         self._size += len(reservation)
         name = reservation.namespace, reservation.name
         if reservation.creates:
-            self._creates[name] = _largest(self._creates.get(name, NOTHING), reservation.after)
+            self._creates[name] = largest(self._creates.get(name, NOTHING), reservation.after)
         else:
             self._resizes[reservation.uid] = _span(self._resizes.get(reservation.uid), reservation)
         self._open.setdefault((reservation.uid, reservation.version), []).append(reservation)
@@ -145,7 +145,7 @@ def total(ledger: Ledger) -> Amounts:
 
 def in_flight(ledger: Ledger) -> Amounts:
     """The part of the total that reservations make up."""
-    return _rise(ledger.folded, Book(ledger).total)
+    return rise(ledger.folded, Book(ledger).total)
 
 
 def fold(ledger: Ledger, folded: Amounts, view: str, epoch: int, settled: Iterable[Reservation]) -> Ledger:
@@ -169,17 +169,4 @@ def _span(known: tuple[Amounts, Amounts] | None, reservation: Reservation) -> tu
         return reservation.before, reservation.after
     low, high = known
     lowest = {key: min(amount, reservation.before.get(key, 0)) for key, amount in low.items()}
-    return lowest, _largest(high, reservation.after)
-
-
-def _largest(one: Mapping[str, int], other: Mapping[str, int]) -> Amounts:
-    merged = dict(one)
-    for key, amount in other.items():
-        if amount > merged.get(key, 0):
-            merged[key] = amount
-    return merged
-
-
-def _rise(low: Mapping[str, int], high: Mapping[str, int]) -> Amounts:
-    """By how much `high` lies above `low`, per resource; resources that do not rise are left out."""
-    return {key: amount - low.get(key, 0) for key, amount in high.items() if amount > low.get(key, 0)}
+    return lowest, largest(high, reservation.after)

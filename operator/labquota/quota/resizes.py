@@ -7,6 +7,7 @@ and counting less than that something would let it past. So it counts here only 
 present generation.
 """
 
+from labquota.quota.amounts import largest
 from labquota.quota.defaulting import NanoList, read
 from labquota.quota.pods import Container, ContainerStatus, Pod, Status
 
@@ -50,21 +51,11 @@ def requests(spec: NanoList, status: ContainerStatus | Status, *, dropped: bool)
     """
     if status.resources is None:
         return spec
-    return _largest(
-        {} if dropped else spec, read(status.resources.requests), read(status.allocated_resources)
-    )
+    return largest({} if dropped else spec, read(status.resources.requests), read(status.allocated_resources))
 
 
 def limits(spec: NanoList, status: ContainerStatus | Status, *, dropped: bool) -> NanoList:
     """The effective limits, as `requests`; nothing is promised of them."""
     if status.resources is None:
         return spec
-    return _largest({} if dropped else spec, read(status.resources.limits))
-
-
-def _largest(*lists: NanoList) -> NanoList:
-    result: NanoList = {}
-    for one in lists:
-        for name, nano in one.items():
-            result[name] = max(nano, result.get(name, 0))
-    return result
+    return largest({} if dropped else spec, read(status.resources.limits))

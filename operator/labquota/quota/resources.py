@@ -17,19 +17,14 @@ __all__ = [
     "MAX",
     "POINTS",
     "UNLIMITED",
-    "Amounts",
     "QuantityError",
     "UnknownResource",
-    "add",
     "canonical",
     "family",
     "parse_limit",
     "show",
     "step",
 ]
-
-Amounts = dict[str, int]
-"""Canonical resource key to amount in base units. A key that is absent is zero."""
 
 UNLIMITED: Final = "unlimited"
 POINTS: Final = 56
@@ -143,14 +138,6 @@ def family(key: str) -> str:
     if key.startswith(("gpu", "nvidia.com/")):
         return "GPU"
     return _FAMILIES.get(key.removeprefix("requests.").removeprefix("limits."), "RESOURCE")
-
-
-def add(a: Amounts, b: Amounts) -> Amounts:
-    """Both together, as new amounts, each saturating at `MAX`."""
-    total = dict(a)
-    for key, amount in b.items():
-        total[key] = min(total.get(key, 0) + amount, MAX)
-    return total
 
 
 def is_built_in(key: str) -> bool:

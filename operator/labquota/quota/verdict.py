@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
+from labquota.quota.amounts import Amounts
 from labquota.quota.limits import Limited
-from labquota.quota.resources import Amounts, family
+from labquota.quota.resources import family
 
 PER_POD: Final = "USER_AT_LIMIT"
 """One pod asks for more than the per-pod layer allows; the historic name of that refusal."""

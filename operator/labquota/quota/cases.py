@@ -1,0 +1,81 @@
+"""What is handed on along the path of one pod: the request, what follows from it, and the answer."""
+
+from typing import Final, Literal
+
+import msgspec
+
+from labquota.quota.amounts import Amounts
+from labquota.quota.ledger import Reservation
+from labquota.quota.limits import Limits
+from labquota.quota.owners import Owner
+from labquota.quota.pods import Pod
+from labquota.quota.verdict import Cause, Exceeded, Refused
+
+MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
+_NODE: Final = "system:node:"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What one AdmissionReview asks, as far as the decision reads it."""
+
+    uid: str
+    operation: Literal["CREATE", "UPDATE"]
+    username: str
+    groups: tuple[str, ...]
+    namespace: str
+    name: str
+    pod: Pod
+    old_pod: Pod | None = None
+    dry_run: bool = False
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether it is a static pod, shown by its node: the annotation alone is a user's claim."""
+        return self.username.startswith(_NODE) and MIRROR_ANNOTATION in self.pod.metadata.annotations
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A request with all that follows from it and the world, without the ledger."""
+
+    request: Request
+    owner: Owner
+    limits: Limits
+    grows: Amounts
+    reservation: Reservation
+    user_groups: tuple[str, ...] | None = None
+    """The requester's groups that some limit names; None where the owner is not the requester."""
+    refusals: tuple[Refused, ...] = ()
+    over_per_pod: tuple[Exceeded, ...] = ()
+    stamped: bool = True
+    new_groups: bool = False
+    """The requester's groups are others than the ledger remembers."""
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether it is a static pod, which is charged and never refused."""
+        return self.request.is_mirror
+
+    @property
+    def needs_ledger(self) -> bool:
+        """Whether the aggregate layer has anything to say, so that the request is to be judged and reserved."""
+        if self.refusals and self.limits.enforcement == "Enforce":
+            return False
+        return self.is_counted or self.new_groups
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether what it asks is compared with the aggregate limits and reserved."""
+        return self.limits.reserves and bool(self.grows)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The answer: allowed, or every reason why not."""
+
+    allowed: bool
+    causes: tuple[Cause, ...] = ()
+    nearly: tuple[Exceeded, ...] = ()
+    reservation: Reservation | None = None
+    """What is to be written before the answer is given."""
+    open_reservations: int = 0
+    warned: bool = False
+    """Allowed only because the group's enforcement is Warn."""
