@@ -70,7 +70,7 @@ TABLES = {
     ],
     "ou": [
         "NAME|OWNER|GROUP|GPU|CPU|MEMORY|PODS|OVER|AGE",
-        'schema-a|user:alice|student|4/3|12/96|20Gi/96Gi|2/3|gpu|(age)',
+        "schema-a|user:alice|student|4/3|12/96|20Gi/96Gi|2/3|gpu|(age)",
         "schema-b|namespace:vision|||||||(age)",
     ],
     "ol": ["NAME|OWNER|AGE", "schema-a|user:alice|(age)"],
