@@ -22,7 +22,8 @@ from labquota.controllers.pacing import Pace
 from labquota.controllers.pods import Pods
 from labquota.controllers.statuses import Statuses
 from labquota.kube import credentials, events, marker
-from labquota.kube.client import Api, HttpApi
+from labquota.kube.api import Api
+from labquota.kube.client import HttpApi
 from labquota.kube.errors import Lost
 from labquota.kube.lease import Lease, Times
 from labquota.kube.ledgers import Ledgers

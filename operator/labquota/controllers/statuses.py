@@ -17,9 +17,9 @@ from labquota.api import (
 from labquota.clock import Clock
 from labquota.controllers import conditions
 from labquota.controllers.pacing import Pace, Rank
-from labquota.controllers.usage import JSON_PATCH, Usage
+from labquota.controllers.usage import Usage
 from labquota.kube import errors
-from labquota.kube.client import Api
+from labquota.kube.api import JSON_PATCH, Api
 from labquota.kube.ledgers import Ledgers
 from labquota.quota import limits
 from labquota.quota.limits import Group

@@ -13,7 +13,7 @@ from labquota.controllers.budgets import Budgets
 from labquota.controllers.pacing import Pace, Rank
 from labquota.controllers.pods import Pods
 from labquota.kube import errors
-from labquota.kube.client import Api
+from labquota.kube.api import JSON_PATCH, Api
 from labquota.kube.ledgers import Ledgers, Stored
 from labquota.quota import owners
 from labquota.quota.owners import Owner
@@ -21,7 +21,6 @@ from labquota.quota.owners import Owner
 log = logging.getLogger(__name__)
 
 PATH: Final = f"/apis/{API_VERSION}/ownerusages"
-JSON_PATCH: Final = "application/json-patch+json"
 _SECONDS: Final = 1.0
 
 

@@ -1,13 +1,11 @@
-"""Calls to the API server: bytes in, bytes out.
+"""The API server over HTTP/1.1, for everything that is hot.
 
-`Api` is what the rest of labquota knows; `HttpApi` is the one over HTTP/1.1, and a simulated cluster may be another.
-Decoding belongs to the callers, who know which few fields they want. The write of a ledger passes through here for
-every batch of admissions, so a call does as little as it can.
+The write of a ledger passes through here for every batch of admissions, so a call does as little as it can.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Protocol, Self
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -15,64 +13,8 @@ from yarl import URL
 
 import labquota
 from labquota.kube import errors
+from labquota.kube.api import MERGE_PATCH, Params
 from labquota.kube.credentials import Credentials
-
-MERGE_PATCH = "application/merge-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
-
-Params = Mapping[str, str]
-
-
-class Api(Protocol):
-    """The API server, as far as labquota uses it.
-
-    Every method raises `errors.ApiError` or a subclass when the API server refuses, and `errors.Unreachable` when
-    no answer came. Paths begin with a slash and are already escaped. Time-outs are in seconds; None means the
-    client's own.
-    """
-
-    async def get(self, path: str, params: Params | None = None, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  the deadline covers connection and body too
-        """Read an object or a list."""
-        ...
-
-    async def create(
-        self,
-        path: str,
-        body: bytes,
-        params: Params | None = None,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109  as in get
-    ) -> bytes:
-        """Create an object in a collection (POST)."""
-        ...
-
-    async def replace(self, path: str, body: bytes, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  as in get
-        """Replace an object (PUT): a compare-and-swap where the body carries a resourceVersion.
-
-        When a kept-alive connection dies under the call it is sent once more. If the first had arrived after all,
-        the second ends in `errors.Conflict`, so a caller who must know reads the object afresh.
-        """
-        ...
-
-    async def patch(
-        self,
-        path: str,
-        body: bytes,
-        content_type: str = MERGE_PATCH,
-        params: Params | None = None,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109  as in get
-    ) -> bytes:
-        """Patch an object."""
-        ...
-
-    async def delete(self, path: str, body: bytes | None = None, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  as in get
-        """Delete an object; `body` is DeleteOptions, for preconditions."""
-        ...
-
-    def watch(self, path: str, params: Params) -> AsyncGenerator[bytes, None]:
-        """Watch a collection: one JSON event each, until the server ends the stream or the caller closes it."""
-        ...
 
 
 class HttpApi:
@@ -125,9 +67,8 @@ class HttpApi:
         if self._session is not None:
             await self._session.close()
             self._session = None
-            await asyncio.sleep(
-                0
-            )  # the loop closes dropped sockets in its next turn, and there may be none after us
+            # The loop closes dropped sockets in its next turn, and there may be none after us.
+            await asyncio.sleep(0)
 
     async def get(self, path: str, params: Params | None = None, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  as in Api
         """Read an object or a list."""

@@ -23,8 +23,8 @@ import msgspec
 
 from labquota.clock import Clock
 from labquota.kube import errors, events, versions
+from labquota.kube.api import Api
 from labquota.kube.backoff import Backoff
-from labquota.kube.client import Api
 from labquota.kube.listing import Breather, Decoder, Listing
 from labquota.kube.watchdog import SILENCE_SECONDS, Silent, Watchdog
 

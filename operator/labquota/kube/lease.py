@@ -18,8 +18,8 @@ from typing import Any
 
 from labquota.clock import Clock
 from labquota.kube import errors
+from labquota.kube.api import Api
 from labquota.kube.backoff import Backoff
-from labquota.kube.client import Api
 from labquota.kube.errors import Lost
 
 log = logging.getLogger(__name__)

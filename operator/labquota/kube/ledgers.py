@@ -11,7 +11,7 @@ import msgspec
 
 from labquota.api import API_VERSION
 from labquota.kube import errors, versions
-from labquota.kube.client import Api
+from labquota.kube.api import Api
 from labquota.quota import encoding, owners
 from labquota.quota.encoding import LedgerError
 from labquota.quota.ledger import EMPTY, Ledger

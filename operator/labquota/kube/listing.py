@@ -10,8 +10,8 @@ import msgspec
 
 from labquota.clock import Clock
 from labquota.kube import errors, events
+from labquota.kube.api import Api
 from labquota.kube.backoff import Backoff
-from labquota.kube.client import Api
 
 log = logging.getLogger(__name__)
 

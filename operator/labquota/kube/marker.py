@@ -13,7 +13,7 @@ import msgspec
 
 from labquota.clock import Clock
 from labquota.kube import errors, versions
-from labquota.kube.client import Api
+from labquota.kube.api import Api
 
 LEASE_NAME: Final = "labquota-operator"
 VIEW: Final = "labquota.dev/view"

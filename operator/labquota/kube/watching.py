@@ -9,7 +9,7 @@ import msgspec
 from labquota.api import API_VERSION, ResourceLimitGroup, ResourceLimitOverride
 from labquota.clock import Clock
 from labquota.kube import ledgers, marker
-from labquota.kube.client import Api
+from labquota.kube.api import Api
 from labquota.kube.informer import Informer
 from labquota.kube.ledgers import Ledgers
 from labquota.kube.marker import Crd, Marker

@@ -11,7 +11,7 @@ import msgspec
 from labquota.api import API_VERSION, OwnerUsage
 from labquota.clock import Clock
 from labquota.kube import errors
-from labquota.kube.client import Api
+from labquota.kube.api import Api
 from labquota.quota import owners
 from labquota.quota.explain import Holder
 from labquota.quota.owners import Owner
