@@ -34,12 +34,14 @@ def pod_path(name: str, namespace: str = "lab") -> str:
 class Operator:
     """The parts that `labquota.controllers.app` puts together, as far as ledgers are concerned."""
 
-    def __init__(self, cluster: Cluster, of: World, *, seconds: float = 44.0) -> None:
+    def __init__(
+        self, cluster: Cluster, of: World, *, seconds: float = 44.0, writes_per_second: float = 1000
+    ) -> None:
         self.cluster, self.clock = cluster, Clock()
         self.view = Pods(of, self._touched)
         self.store = Ledgers(cluster, self._ledger_changed)
         self.seen: list[tuple[Stored, set[str]]] = []
-        pace = Pace(self.clock, 1000)
+        pace = Pace(self.clock, writes_per_second)
         self.folder = Folder(self.view, self.store, pace, self.clock, self.current, self.hurry, self._saw)
         rng = random.Random(3)
         self.pods: Informer[Any] = Informer(
@@ -103,9 +105,10 @@ async def operating(
     *,
     epoch: int = 1,
     seconds: float = 44.0,
+    writes_per_second: float = 1000,
 ) -> None:
     """Run a scenario beside an operator."""
-    operator = Operator(cluster, of, seconds=seconds)
+    operator = Operator(cluster, of, seconds=seconds, writes_per_second=writes_per_second)
     await operator.start(epoch)
     try:
         await scenario(operator)
