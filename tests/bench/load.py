@@ -10,7 +10,8 @@ from bench.site import STAMP, Site
 from harness import AsyncClient
 from harness.clients import pods
 from harness.manifests import Manifest
-from labquota.quota import encoding, ledger
+from labquota.quota import encoding
+from labquota.quota.ledger import Book
 
 __all__ = ["at_once", "clear", "one_by_one", "settled", "so_many"]
 
@@ -107,6 +108,6 @@ async def _unsettled(site: Site) -> str:
             return f"the ResourceQuota of {space} shows {used} pods, not {stored.get(space, 0)}"
     for each in await site.admin.list(LEDGERS):
         found = encoding.decode(each["ledger"])
-        if found.reservations or ledger.total(found).get("pods", 0) != stored.get(each["owner"], 0):
+        if found.reservations or Book(found).total.get("pods", 0) != stored.get(each["owner"], 0):
             return f"the ledger of {each['owner']} is {each['ledger'][:200]}"
     return ""

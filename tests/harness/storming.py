@@ -21,7 +21,8 @@ from harness.clients import Answer, AsyncClient
 from harness.installation import Installation
 from harness.manifests import Manifest
 from harness.world import World
-from labquota.quota import encoding, ledger
+from labquota.quota import encoding
+from labquota.quota.ledger import Book
 
 __all__ = ["CLIENTS", "SCALE", "all_at_once", "nothing_unchecked", "pod", "tally", "true_ledger", "unchecked"]
 
@@ -129,7 +130,7 @@ def _wrong(text: str | None, amounts: dict[str, int]) -> list[str]:
         return ["there is no ledger"] if any(amounts.values()) else []
     stored = encoding.decode(text)
     wrong = [f"{len(stored.reservations)} reservations are open"] if stored.reservations else []
-    total = ledger.total(stored)
+    total = Book(stored).total
     return wrong + [
         f"{key} is {total.get(key, 0)} instead of {amount}"
         for key, amount in amounts.items()

@@ -5,9 +5,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from labquota.kube import errors, marker
-from labquota.quota import ledger
 from labquota.quota.admission import Verdict
-from labquota.quota.ledger import Ledger
+from labquota.quota.ledger import Book, Ledger
 from labquota.quota.verdict import Refused
 from labquota.webhook import admissions
 from labquota.webhook.admissions import Outage
@@ -29,7 +28,7 @@ def test_a_pod_is_let_through_only_once_its_reservation_is_stored() -> None:
         one = replica(cluster, STUDENT)
         assert (await one.judge("a", gpu=1)).allowed
         assert [each.name for each in held(cluster).reservations] == ["a"]
-        assert ledger.total(held(cluster))["gpu"] == 1
+        assert Book(held(cluster)).total["gpu"] == 1
 
     run(scenario())
 
@@ -56,7 +55,7 @@ def test_a_batch_is_judged_in_order_and_ends_at_the_limit() -> None:
         verdicts = await all_of(*(one.judge(f"p{number}", gpu=1) for number in range(6)))
         assert [verdict.allowed for verdict in verdicts] == [True, True, True, False, False, False]
         assert codes(verdicts[5]) == ["AGGREGATE_GPU_QUOTA_EXCEEDED"]
-        assert ledger.total(held(cluster))["gpu"] == 3
+        assert Book(held(cluster)).total["gpu"] == 3
         assert cluster.count("get", "ownerledgers") == 1
 
     run(scenario())
@@ -72,7 +71,7 @@ def test_after_a_conflict_the_ledger_is_read_afresh_and_judged_again() -> None:
         assert codes(stale) == ["AGGREGATE_GPU_QUOTA_EXCEEDED"]
         assert one.admissions.conflicts == 1
         assert (await one.judge("d", gpu=1)).allowed
-        assert ledger.total(held(cluster))["gpu"] == 3
+        assert Book(held(cluster)).total["gpu"] == 3
 
     run(scenario())
 
@@ -473,7 +472,7 @@ def test_one_owners_requests_change_nobody_elses_ledger() -> None:
         both = await all_of(*(one.judge(f"b{number}", owner=BOB, gpu=1) for number in range(5)))
         assert sum(verdict.allowed for verdict in both) == 3
         assert cluster.objects[where()]["metadata"]["resourceVersion"] == before
-        assert ledger.total(held(cluster, BOB))["gpu"] == 3
+        assert Book(held(cluster, BOB)).total["gpu"] == 3
 
     run(scenario())
 
@@ -539,7 +538,7 @@ def test_two_replicas_admit_exactly_the_limit_whatever_their_order(seed: int) ->
 
         def note(path: str, _item: object) -> None:
             if path == where():
-                seen.append(ledger.total(held(cluster)).get("gpu", 0))
+                seen.append(Book(held(cluster)).total.get("gpu", 0))
 
         cluster.after_write = note
         both = [replica(cluster, group(aggregate={"gpu": 10}), seed=seed * 2 + number) for number in range(2)]
@@ -560,7 +559,7 @@ def test_two_replicas_admit_exactly_the_limit_whatever_their_order(seed: int) ->
 
         verdicts = await all_of(*(one_of(number) for number in range(30)))
         assert sum(verdict.allowed for verdict in verdicts) == 10
-        assert ledger.total(held(cluster))["gpu"] == 10
+        assert Book(held(cluster)).total["gpu"] == 10
         assert len(held(cluster).reservations) == 10
         assert max(seen) == 10
 

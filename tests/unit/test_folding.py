@@ -5,8 +5,7 @@ import pytest
 from labquota.controllers.folding import FOLDING_SECONDS
 from labquota.kube import errors
 from labquota.kube.errors import Lost
-from labquota.quota import ledger
-from labquota.quota.ledger import Ledger
+from labquota.quota.ledger import Book, Ledger
 from labquota.quota.owners import Owner
 from unit.builders import ALICE, BOB, create, group, manifest, resize, world
 from unit.operators import Operator, charge, operating, pod_path, soon
@@ -26,7 +25,7 @@ def test_a_reservation_becomes_part_of_the_sums_when_its_pod_is_seen() -> None:
         assert after.folded == {"gpu": 1, "pods": 1}
         assert (after.epoch, [each.name for each in after.reservations]) == (1, ["b"])
         assert int(after.view) >= 102
-        assert ledger.total(after)["gpu"] == 2
+        assert Book(after).total["gpu"] == 2
 
     run(operating(Cluster(), OF, scenario))
 

@@ -138,11 +138,6 @@ class Book:
         return msgspec.structs.replace(self.ledger, groups=self.groups, reservations=self.reservations)
 
 
-def total(ledger: Ledger) -> Amounts:
-    """All that an owner is charged with, confirmed or not."""
-    return Book(ledger).total
-
-
 def in_flight(ledger: Ledger) -> Amounts:
     """The part of the total that reservations make up."""
     return rise(ledger.folded, Book(ledger).total)
