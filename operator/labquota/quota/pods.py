@@ -18,30 +18,17 @@ class _Part(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
     """What all parts of a pod have in common."""
 
 
-class OwnerReference(_Part):
-    """One of metadata.ownerReferences."""
-
-    api_version: str = ""
-    kind: str = ""
-    name: str = ""
-    uid: str = ""
-    controller: bool = False
-
-
 class Metadata(_Part):
     """A pod's metadata. `generation` counts the changes of its spec, resizes included."""
 
     name: str = ""
-    generate_name: str = ""
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
     generation: int = 0
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
-    owner_references: list[OwnerReference] = []
     deletion_timestamp: datetime | None = None
-    deletion_grace_period_seconds: int | None = None
 
 
 class Resources(_Part):
