@@ -1,8 +1,8 @@
 """`labquota operator`: folds ledgers and publishes usage while it holds the Lease, else stands by."""
 
-from labquota.cli import serve
+from labquota.cli import processes
 
-command = serve.command(
+command = processes.command(
     "operator",
     "labquota.controllers.app",
     """Run one operator, until SIGTERM: it works while it holds the Lease and stands by otherwise.

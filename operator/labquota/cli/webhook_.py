@@ -1,8 +1,8 @@
 """`labquota webhook`: one replica of the admission webhook."""
 
-from labquota.cli import serve
+from labquota.cli import processes
 
-command = serve.command(
+command = processes.command(
     "webhook",
     "labquota.webhook.app",
     """Run one replica of the admission webhook, until SIGTERM.
