@@ -7,13 +7,10 @@ import msgspec
 
 from labquota.clock import Clock
 from labquota.controllers.pods import Pods
+from labquota.kube.meta import Metadata
 
 PATH: Final = "/api/v1/nodes"
 _LOOK_SECONDS: Final = 5.0
-
-
-class _Meta(msgspec.Struct, gc=False):
-    name: str = ""
 
 
 class _Condition(msgspec.Struct, gc=False):
@@ -28,7 +25,7 @@ class _Status(msgspec.Struct, gc=False):
 class Node(msgspec.Struct, gc=False):
     """A node, down to whether it can be reached."""
 
-    metadata: _Meta
+    metadata: Metadata
     status: _Status = msgspec.field(default_factory=_Status)
 
     @property

@@ -12,6 +12,7 @@ import msgspec
 from labquota.api import API_VERSION
 from labquota.kube import errors, versions
 from labquota.kube.api import Api
+from labquota.kube.meta import Metadata
 from labquota.quota import encoding, owners
 from labquota.quota.encoding import LedgerError
 from labquota.quota.ledger import EMPTY, Ledger
@@ -20,14 +21,8 @@ from labquota.quota.owners import Owner
 PATH: Final = f"/apis/{API_VERSION}/ownerledgers"
 
 
-class _Meta(msgspec.Struct, rename="camel", gc=False):
-    name: str = ""
-    uid: str = ""
-    resource_version: str = ""
-
-
 class _Object(msgspec.Struct, gc=False):
-    metadata: _Meta
+    metadata: Metadata
     owner: str = ""
     ledger: str = ""
 

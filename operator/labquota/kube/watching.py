@@ -13,23 +13,18 @@ from labquota.kube.api import Api
 from labquota.kube.informer import Informer
 from labquota.kube.ledgers import Ledgers
 from labquota.kube.marker import Crd, Marker
+from labquota.kube.meta import Metadata
 from labquota.quota import limits
 from labquota.quota.world import World
 
 T = TypeVar("T")
 
 
-class _Meta(msgspec.Struct, gc=False):
-    name: str = ""
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-
-
 class _Namespace(msgspec.Struct, gc=False):
-    metadata: _Meta
+    metadata: Metadata
 
 
-class Named(Generic[T]):
+class ByName(Generic[T]):
     """A sink that puts objects in by name and takes them out again, and tells afterwards that something changed."""
 
     def __init__(
@@ -87,17 +82,17 @@ class Watching:
         self.add(
             f"/apis/{API_VERSION}/resourcelimitgroups",
             lambda raw: limits.compile_group(groups(raw)),
-            Named(lambda group: group.name, world.put_group, world.drop_group, told),
+            ByName(lambda group: group.name, world.put_group, world.drop_group, told),
         )
         self.add(
             f"/apis/{API_VERSION}/resourcelimitoverrides",
             lambda raw: limits.compile_override(overrides(raw)),
-            Named(lambda override: override.name, world.put_override, world.drop_override, told),
+            ByName(lambda override: override.name, world.put_override, world.drop_override, told),
         )
         self.add(
             "/api/v1/namespaces",
             namespaces,
-            Named(lambda found: found.metadata.name, put_namespace, world.drop_namespace, told),
+            ByName(lambda found: found.metadata.name, put_namespace, world.drop_namespace, told),
         )
 
     def ledgers(self, sink: Ledgers) -> Informer[Any]:
