@@ -28,6 +28,11 @@ NO_STAMP: Final = Counter(
 )
 SWAPS: Final = Counter("labquota_ledger_swaps", "Compare-and-swaps of ledgers that this replica sent.")
 CONFLICTS: Final = Counter("labquota_ledger_conflicts", "Those that lost against another writer.")
+DECODE_FAILURES: Final = Counter(
+    "labquota_watch_decode_failures",
+    "Objects that could not be decoded and are left out of the view, by the path of their collection.",
+    ["path"],
+)
 
 LEADER: Final = Gauge("labquota_operator_leader", "1 in the operator that holds the Lease.")
 PODS: Final = Gauge("labquota_operator_pods", "Pods in the operator's view.")

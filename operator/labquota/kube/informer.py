@@ -123,11 +123,6 @@ class Informer(Generic[T]):
         self._answered = True
         self._current_since = math.inf
 
-    @property
-    def decode_failures(self) -> int:
-        """How many objects could not be decoded."""
-        return self._decode.failures
-
     def hurry(self) -> None:
         """Ask that `view` moves on within about three seconds although nothing changes, not within a minute."""
         # A stream in a hurry is left to end by itself: asking again and again must not keep its bookmark from coming.

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from labquota import metrics
 from labquota.clock import Clock
 from labquota.kube import errors, events
 from labquota.kube.api import Api
@@ -57,23 +58,18 @@ class Breather:
 
 
 class Decoder(Generic[T]):
-    """Decodes objects and survives those that it cannot: one strange object must not blind us to all others.
-
-    Attributes:
-        failures: how many objects could not be decoded.
-    """
+    """Decodes objects and survives those that it cannot: one strange object must not blind us to all others."""
 
     def __init__(self, path: str, decode: Callable[[msgspec.Raw], T]) -> None:
         self._path = path
         self._decode = decode
-        self.failures = 0
 
     def __call__(self, raw: msgspec.Raw) -> T | None:
         """Return the object, or None after a line in the log."""
         try:
             return self._decode(raw)
         except Exception as error:  # noqa: BLE001  whatever the caller's decoder raises: the next object must be read
-            self.failures += 1
+            metrics.DECODE_FAILURES.labels(self._path).inc()
             log.error(  # noqa: TRY400  a traceback through a decoder tells less than the object's name
                 "cannot decode an object of %s, going on without it: %s",
                 self._path,
