@@ -22,16 +22,6 @@ NO_OPERATOR = "no operator frees what finished pods held, so a refusal may be wr
 
 
 @pytest.fixture(scope="module")
-def plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
-    """A control plane of its own: what is killed here is nobody else's."""
-    own = ControlPlane().start()
-    try:
-        yield own
-    finally:
-        own.stop(keep_logs=request.session.testsfailed > 0)
-
-
-@pytest.fixture(scope="module")
 def installed(plane: ControlPlane) -> Iterator[Installation]:
     """labquota with two operators and times short enough to be waited for."""
     times = {"lease_seconds": LEASE_SECONDS, "create_seconds": CREATE_SECONDS}

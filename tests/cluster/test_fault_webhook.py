@@ -17,16 +17,6 @@ BYPASSED = "labquota_operator_pods_bypassed_total"
 
 
 @pytest.fixture(scope="module")
-def plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
-    """A control plane of its own: what is killed here is nobody else's."""
-    own = ControlPlane().start()
-    try:
-        yield own
-    finally:
-        own.stop(keep_logs=request.session.testsfailed > 0)
-
-
-@pytest.fixture(scope="module")
 def installed(plane: ControlPlane) -> Iterator[Installation]:
     """labquota as shipped."""
     with Installation(plane) as installation:
