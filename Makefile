@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := PYTHONPATH=$(CURDIR)/operator:$(CURDIR)/tests $(VENV)/bin/python
 KEEP ?=
+QUICK ?=
+JSON ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help venv install control-plane test test-unit test-property test-differential test-cluster lint format demo bench clean
@@ -45,8 +47,8 @@ format: venv ## Format the code
 demo: control-plane ## Play the main job on a real control plane; KEEP=1 leaves it running
 	@KEEP=$(KEEP) $(RUN) -m demo
 
-bench: control-plane ## Measure labquota side by side with the built-in ResourceQuota
-	@$(RUN) -m bench
+bench: control-plane ## Measure labquota side by side with the built-in ResourceQuota; QUICK=1 in two minutes
+	@$(RUN) -m bench $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
 
 clean: ## Remove the virtual environment and what tools left here; the built control plane stays in its cache
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis operator/*.egg-info
