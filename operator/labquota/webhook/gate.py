@@ -55,26 +55,27 @@ class Gate:
         self._world, self._store, self._admissions = world, store, admissions
         self._holders, self._clock, self._create_seconds = holders, clock, create_seconds
 
-    async def answer(self, body: bytes, seconds: float) -> bytes:
+    async def answer(self, body: bytes, seconds: float, began: float | None = None) -> bytes:
         """The answer to one review.
 
         Args:
             body: The AdmissionReview as it came.
-            seconds: How long the API server waits, from now.
+            seconds: How long the API server waits.
+            began: Since when, by the clock's monotonic time; None for now.
 
         Returns:
             An AdmissionReview; whatever the body holds, this raises nothing.
         """
-        until = self._clock.monotonic() + max(seconds - MARGIN, seconds / 2)
+        until = (self._clock.monotonic() if began is None else began) + before(seconds)
         try:
             request = review.decode(body)
         except Unreadable as error:
-            return self._unreadable(error.uid, str(error))
+            return self.unreadable(error.uid, str(error))
         try:
             return await self._decide(request, until)
         except Exception:  # without an answer the API server would let the pod through
             log.exception("a request cannot be judged", extra=_place(request))
-            return self._unreadable(request.uid, _BROKEN)
+            return self.unreadable(request.uid, _BROKEN)
 
     async def _decide(self, request: Request, until: float) -> bytes:
         matter = _Matter(request, self._world, self._store, self._clock)
@@ -143,12 +144,23 @@ class Gate:
         line = f"{cause.code}: {cause.text}"
         return review.deny(case.request.uid, line, explain.fields([cause]), case.request.name)
 
-    def _unreadable(self, uid: str, text: str) -> bytes:
+    def unreadable(self, uid: str, text: str) -> bytes:
+        """The answer to what nobody can judge: a refusal.
+
+        Args:
+            uid: The review's; without it the API server takes no answer.
+            text: Why.
+        """
         metrics.ADMISSIONS.labels("refused").inc()
         metrics.REFUSALS.labels(verdict.UNREADABLE).inc()
         log.warning("refused", extra={"codes": [verdict.UNREADABLE], "line": text})
         cause = Refused(verdict.UNREADABLE, text)
         return review.deny(uid, f"{cause.code}: {cause.text}", explain.fields([cause]), "")
+
+
+def before(seconds: float) -> float:
+    """After how many seconds the answer leaves at the latest, of those that the API server waits."""
+    return max(seconds - MARGIN, seconds / 2)
 
 
 class _Matter:

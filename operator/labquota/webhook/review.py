@@ -70,7 +70,7 @@ def decode(body: bytes) -> Request:
     try:
         request = _REVIEW.decode(body).request
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(_uid(body), f"the AdmissionReview cannot be read: {error}") from error
+        raise Unreadable(uid_of(body), f"the AdmissionReview cannot be read: {error}") from error
     return Request(
         uid=request.uid,
         operation=request.operation,
@@ -112,10 +112,15 @@ def _answer(response: dict[str, Any]) -> bytes:
     return _ENCODER.encode(review)
 
 
-def _uid(body: bytes) -> str:
+def uid_of(body: bytes) -> str:
     """The uid of a review whose rest is broken: without it the API server takes no answer, and opens the gate."""
     try:
         return _HEAD.decode(body).request.uid
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = _UID.search(body[:4096])
-        return found.group(1).decode() if found else ""
+        return uid_in(body)
+
+
+def uid_in(head: bytes) -> str:
+    """The uid in the first bytes of a review, where the API server writes it; empty if it is not there."""
+    found = _UID.search(head[:4096])
+    return found.group(1).decode() if found else ""
