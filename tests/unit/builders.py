@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from labquota import api
-from labquota.quota import admission, limits, owners, pods, resources
+from labquota.quota import admission, compiling, limits, owners, pods, resources
 from labquota.quota.admission import Case, Request
 from labquota.quota.amounts import Amounts
 from labquota.quota.ledger import Reservation
@@ -74,7 +74,7 @@ def group(name: str = "student", **spec: Any) -> limits.Group:
     """A ResourceLimitGroup, read; by default one for every user, without the need to set requests."""
     spec = {"defaultFor": ["User"], "whenUnset": "Ignore", **spec}
     shape = msgspec.convert({"metadata": {"name": name}, "spec": spec}, api.ResourceLimitGroup)
-    return limits.compile_group(shape)
+    return compiling.group(shape)
 
 
 def override(name: str = "deadline", owner: str = ALICE, **spec: Any) -> limits.Override:
@@ -82,7 +82,7 @@ def override(name: str = "deadline", owner: str = ALICE, **spec: Any) -> limits.
     shape = msgspec.convert(
         {"metadata": {"name": name}, "spec": {"owner": owner, **spec}}, api.ResourceLimitOverride
     )
-    return limits.compile_override(shape)
+    return compiling.override(shape)
 
 
 def world(*rules: limits.Group | limits.Override) -> World:

@@ -6,10 +6,11 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from labquota.controllers.charges import Charge
 from labquota.controllers.expiring import Expiry
 from labquota.controllers.folding import Folder
 from labquota.controllers.pacing import Pace
-from labquota.controllers.pods import Charge, Pods
+from labquota.controllers.pods import Pods
 from labquota.kube import events, ledgers
 from labquota.kube.informer import Informer
 from labquota.kube.ledgers import Ledgers, Stored

@@ -1,85 +1,27 @@
-"""The cluster as kubectl finds it: kubeconfig, context, namespace, somebody else's identity, and plain calls.
+"""The cluster as kubectl finds it: its namespace, somebody else's identity, and plain calls.
 
 Calls go through the `kubernetes` package, one at a time: a command makes a handful.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-import click
 import msgspec
 
 from labquota.cli.failures import BadInput, Forbidden, NoAnswer, line
+from labquota.cli.flags import Target
 from labquota.kube import errors
 
 READER: Final = "labquota-reader"
 """The ClusterRole that lets people read limits and budgets."""
 _OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 _URLLIB3: Final = re.compile(
     r"^HTTPS?Connection(?:Pool)?\([^)]*\): (?:Failed to establish a new connection: )?"
 )
 """What urllib3 puts before the reason."""
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Which cluster, as whom, and for how long to wait."""
-
-    kubeconfig: str | None = None
-    context: str | None = None
-    user: str | None = None
-    groups: tuple[str, ...] = ()
-    seconds: float | None = 30.0
-    """None waits for ever."""
-
-
-class Seconds(click.ParamType[float | None]):
-    """A duration as kubectl takes it: `10`, `10s`, `1m30s`, `500ms`; 0 waits for ever."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
-        """Read it as seconds."""
-        text = str(value)
-        match = _DURATION.fullmatch(text if text.endswith(("h", "m", "s")) else f"{text}s")
-        if not text or match is None:
-            self.fail(f'"{text}" is not a duration such as 10s or 1m30s', param, ctx)
-        hours, minutes, seconds, thousandths = (float(part or 0) for part in match.groups())
-        return hours * 3600 + minutes * 60 + seconds + thousandths / 1000 or None
-
-
-def options(command: F) -> F:
-    """Add kubectl's own flags to a command; they reach it as `target`."""
-
-    def with_target(**values: Any) -> Any:
-        target = Target(
-            kubeconfig=values.pop("kubeconfig"),
-            context=values.pop("context"),
-            user=values.pop("as_user"),
-            groups=values.pop("as_group"),
-            seconds=values.pop("request_timeout"),
-        )
-        return command(target=target, **values)
-
-    with_target.__doc__ = command.__doc__
-    with_target.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
-    decorated: Any = with_target
-    for option in (
-        click.option("--request-timeout", type=Seconds(), default="30s", help="How long to wait for a call."),
-        click.option("--as-group", multiple=True, metavar="GROUP", help="With --as: a group of that user."),
-        click.option("--as", "as_user", metavar="USER", help="Ask as another user (impersonation)."),
-        click.option(
-            "--context", metavar="NAME", help="Context of the kubeconfig; default: the current one."
-        ),
-        click.option("--kubeconfig", metavar="FILE", help="Kubeconfig; default: KUBECONFIG, ~/.kube/config."),
-    ):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]  # click's decorators are untyped from here
 
 
 class Cluster:
@@ -92,13 +34,13 @@ class Cluster:
     def __init__(self, target: Target) -> None:
         import kubernetes.client  # noqa: PLC0415  half a second, which --help and --config need not spend
 
-        from labquota.kube import credentials  # noqa: PLC0415  as above
+        from labquota.kube import discovery  # noqa: PLC0415  as above
 
         self._target = target
         if target.groups and not target.user:
             raise BadInput("--as-group needs --as: say which user is in the group")
         try:
-            settings = credentials.configuration(target.kubeconfig, target.context)
+            settings = discovery.configuration(target.kubeconfig, target.context)
             self._api = kubernetes.client.ApiClient(settings)
         except (errors.CredentialsError, OSError, ValueError) as error:
             raise NoAnswer(line(error)) from error
@@ -109,9 +51,9 @@ class Cluster:
         """The context's namespace, or a pod's own."""
         from kubernetes import config  # noqa: PLC0415  as in __init__
 
-        from labquota.kube import credentials  # noqa: PLC0415  as in __init__
+        from labquota.kube import discovery  # noqa: PLC0415  as in __init__
 
-        if found := credentials.files(self._target.kubeconfig):
+        if found := discovery.files(self._target.kubeconfig):
             contexts, active = config.list_kube_config_contexts(found)  # type: ignore[no-untyped-call]  # ships no types
             if self._target.context:
                 active = next(each for each in contexts if each["name"] == self._target.context)

@@ -7,9 +7,10 @@ from typing import Any
 import click
 import msgspec
 
-from labquota.cli import cluster, facts, identity, limitranges, output, reckoning, workloads
-from labquota.cli.cluster import Cluster, Target, segment
+from labquota.cli import flags, gathering, identity, limitranges, output, reckoning, workloads
+from labquota.cli.cluster import Cluster, segment
 from labquota.cli.failures import NO, BadInput
+from labquota.cli.flags import Target
 from labquota.cli.judging import Judge
 from labquota.cli.workloads import Workload
 from labquota.kube.errors import NotFound
@@ -32,7 +33,7 @@ from labquota.quota.resources import UnknownResource, canonical, parse_limit
 )
 @click.option("--used", multiple=True, metavar="KEY=AMOUNT", help="Count this as held already, as in gpu=2.")
 @output.option
-@cluster.options
+@flags.options
 def command(
     pod: str | None,
     *,
@@ -78,7 +79,7 @@ def command(
         found = [_stored(reached, place, pod)]
     else:
         found = _read(filename or "-", place, given=namespace is not None)
-    known = facts.from_cluster(reached) if reached else facts.from_files(config or Path())
+    known = gathering.from_cluster(reached) if reached else gathering.from_files(config or Path())
     me = identity.of_cluster(reached) if reached else identity.of_target(target)
     if reached:
         limitranges.apply(reached, found)

@@ -3,19 +3,17 @@
 People may read limits and budgets, but not ledgers; then the published budget stands in for the ledger.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from labquota.api import API_VERSION, ObjectMeta, OwnerUsage, ResourceLimitGroup, ResourceLimitOverride
+from labquota.api import API_VERSION, ObjectMeta, OwnerUsage
 from labquota.cli import output, published
 from labquota.cli.cluster import Cluster, segment
-from labquota.cli.failures import BadInput, Forbidden, NoAnswer
+from labquota.cli.failures import Forbidden, NoAnswer
 from labquota.kube.errors import NotFound
-from labquota.quota import encoding, limits, owners
+from labquota.quota import encoding, owners
 from labquota.quota.explain import Holder
 from labquota.quota.ledger import EMPTY, Ledger
 from labquota.quota.limits import Limits
@@ -23,14 +21,6 @@ from labquota.quota.owners import Owner
 from labquota.quota.world import World
 
 _ROOT: Final = f"/apis/{API_VERSION}"
-
-
-class _Groups(msgspec.Struct):
-    items: list[ResourceLimitGroup]
-
-
-class _Overrides(msgspec.Struct):
-    items: list[ResourceLimitOverride]
 
 
 class _Ledger(msgspec.Struct):
@@ -120,54 +110,3 @@ class Facts:
             return EMPTY if usage is None else published.as_ledger(usage)
         except encoding.LedgerError as error:
             raise NoAnswer(f"the ledger of {owner} cannot be read: {error}") from error
-
-
-def from_cluster(cluster: Cluster) -> Facts:
-    """The limits that are in force in a cluster.
-
-    Raises:
-        Forbidden: We may not read them.
-        NoAnswer: The cluster does not answer, or labquota is not installed there.
-    """
-    world = World()
-    try:
-        groups = msgspec.json.decode(cluster.get(f"{_ROOT}/resourcelimitgroups"), type=_Groups)
-        overrides = msgspec.json.decode(cluster.get(f"{_ROOT}/resourcelimitoverrides"), type=_Overrides)
-    except NotFound:
-        raise NoAnswer("this cluster has no labquota: it knows no resourcelimitgroups.labquota.dev") from None
-    _fill(world, groups.items, overrides.items)
-    return Facts(world, cluster)
-
-
-def from_files(path: Path) -> Facts:
-    """The limits that files hold: the older limiter's configuration, or labquota's own manifests.
-
-    Raises:
-        BadInput: Something in them is wrong; every problem on a line of its own.
-    """
-    from labquota import imports  # noqa: PLC0415  only --config needs it
-
-    try:
-        loaded = imports.load(path)
-    except imports.LoadError as error:
-        raise BadInput(str(error)) from error
-    for warning in loaded.warnings:
-        output.note(warning)
-    world = World()
-    _fill(world, loaded.groups, loaded.overrides)
-    return Facts(world)
-
-
-def _fill(
-    world: World, groups: Iterable[ResourceLimitGroup], overrides: Iterable[ResourceLimitOverride]
-) -> None:
-    for group in groups:
-        compiled = limits.compile_group(group)
-        world.put_group(compiled)
-        for problem in compiled.problems:
-            output.note(f"ResourceLimitGroup/{compiled.name}: {problem}")
-    for override in overrides:
-        read = limits.compile_override(override)
-        world.put_override(read)
-        for problem in read.problems:
-            output.note(f"ResourceLimitOverride/{read.name}: {problem}")

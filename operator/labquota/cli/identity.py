@@ -4,8 +4,9 @@ from typing import Final
 
 import msgspec
 
-from labquota.cli.cluster import Cluster, Target
+from labquota.cli.cluster import Cluster
 from labquota.cli.failures import BadInput
+from labquota.cli.flags import Target
 from labquota.quota import owners
 from labquota.quota.owners import Owner, OwnerError
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from labquota import imports
-from labquota.cli import cluster, facts, identity, output, published, ruling
-from labquota.cli.cluster import Cluster, Target
+from labquota.cli import flags, gathering, identity, output, published, ruling
+from labquota.cli.cluster import Cluster
 from labquota.cli.facts import Facts
 from labquota.cli.failures import BadInput, Forbidden
+from labquota.cli.flags import Target
 from labquota.cli.identity import Identity
 from labquota.cli.ruling import Answer
 from labquota.quota.limits import Limit, Limits
@@ -32,7 +33,7 @@ from labquota.quota.resources import parse_limit
     help="Answer from files, without a cluster: the older limiter's folder, or labquota's manifests.",
 )
 @output.option
-@cluster.options
+@flags.options
 def command(
     owner: str | None,
     *,
@@ -75,7 +76,7 @@ def _from_files(owner: str | None, config: Path, target: Target) -> Answer:
     me = identity.of_target(target)
     if owner is None and me is None:
         raise BadInput("with --config, say whose limits: labquota limits OWNER --config DIR, or --as USER")
-    known = facts.from_files(config)
+    known = gathering.from_files(config)
     asked = identity.owner_named(owner) if owner is not None else None
     return _answer(known, asked, me)
 
@@ -85,7 +86,7 @@ def _from_cluster(owner: str | None, target: Target) -> Answer:
     asked = identity.owner_named(owner) if owner is not None else None
     me = identity.of_cluster(reached)
     try:
-        known = facts.from_cluster(reached)
+        known = gathering.from_cluster(reached)
     except Forbidden as error:
         return _published(reached, asked or me.owner, me if asked in (None, me.owner) else None, error)
     if asked is not None and asked.startswith("namespace:"):

@@ -7,9 +7,10 @@ from typing import Final
 import click
 
 from labquota.api import OwnerUsageStatus, UsageLimit
-from labquota.cli import budget, cluster, facts, identity, output, published
-from labquota.cli.cluster import Cluster, Target
+from labquota.cli import budget, flags, gathering, identity, output, published
+from labquota.cli.cluster import Cluster
 from labquota.cli.failures import NO, Forbidden
+from labquota.cli.flags import Target
 from labquota.quota.owners import Owner
 from labquota.quota.resources import UNLIMITED, show
 
@@ -22,7 +23,7 @@ _EVERY_SECONDS: Final = 1.0
 @click.option("-w", "--watch", is_flag=True, help="Go on showing it as it changes, until Ctrl-C.")
 @click.option("--check", is_flag=True, help="End with exit code 1 if the owner is over a limit.")
 @output.option
-@cluster.options
+@flags.options
 def command(owner: str | None, *, watch: bool, check: bool, output: str, target: Target) -> None:
     """Show what OWNER holds against their limits, and the pods that hold most of it.
 
@@ -60,7 +61,7 @@ def _read(reached: Cluster, owner: Owner) -> OwnerUsageStatus:
     if usage is not None:
         return usage.status
     try:
-        known = facts.from_cluster(reached)
+        known = gathering.from_cluster(reached)
     except Forbidden as error:
         output.note(f"limits are not shown: {error.message}")
         return OwnerUsageStatus()

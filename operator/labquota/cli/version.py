@@ -7,9 +7,10 @@ import msgspec
 
 from labquota import __version__
 from labquota.api import API_VERSION, GROUP
-from labquota.cli import cluster, output
-from labquota.cli.cluster import Cluster, Target
+from labquota.cli import flags, output
+from labquota.cli.cluster import Cluster
 from labquota.cli.failures import NoAnswer
+from labquota.cli.flags import Target
 from labquota.kube.errors import NotFound
 
 _PATIENCE: Final = 5.0
@@ -27,7 +28,7 @@ class _Group(msgspec.Struct):
 @click.command("version")
 @click.option("--client", is_flag=True, help="Only of this program; no cluster is asked.")
 @output.option
-@cluster.options
+@flags.options
 def command(*, client: bool, output: str, target: Target) -> None:
     """Print the version of labquota, and which API versions of it the cluster serves.
 

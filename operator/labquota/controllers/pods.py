@@ -1,45 +1,23 @@
 """The operator's view of all pods: who holds what, kept as sums per owner with every change.
 
-The sink of the pod informer. A pod costs a few hundred bytes here: equal amounts are shared, strings are interned.
+The sink of the pod informer.
 """
 
-import functools
-import logging
-import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
-from labquota.quota import demand, owners, pods
+from labquota.controllers import charges
+from labquota.controllers.charges import Charge
 from labquota.quota.amounts import Amounts
 from labquota.quota.owners import Owner
-from labquota.quota.quantities import QuantityError
 from labquota.quota.resources import MAX
 from labquota.quota.world import World
 
-log = logging.getLogger(__name__)
-
 _MOST_ENDED: Final = 100_000
 _MOST_NEWS: Final = 2_000
-
-
-class Charge(msgspec.Struct, gc=False):
-    """One pod in the view."""
-
-    uid: str
-    namespace: str
-    name: str
-    version: str
-    owner: Owner
-    amounts: Amounts
-    """What it holds while it is charged; shared between pods, never to be changed."""
-    charged: bool
-    stamped: bool
-    node: str = ""
-    deadline: float | None = None
-    """When its grace period is over (POSIX seconds), for a pod that is being deleted."""
 
 
 class Pods:
@@ -63,26 +41,7 @@ class Pods:
 
     def decode(self, raw: msgspec.Raw | bytes) -> Charge:
         """What the view keeps of a pod."""
-        pod = pods.decode(raw)
-        meta = pod.metadata
-        try:
-            amounts = demand.held(pod)
-        except QuantityError as error:
-            where = f"{meta.namespace}/{meta.name}"
-            log.warning("a stored pod cannot be reckoned", extra={"pod": where, "error": str(error)})
-            amounts = {"pods": 1}
-        return Charge(
-            uid=meta.uid,
-            namespace=sys.intern(meta.namespace),
-            name=meta.name,
-            version=meta.resource_version,
-            owner=Owner(sys.intern(self._world.owner_of(meta.annotations, meta.namespace))),
-            amounts=_shared(tuple(sorted(amounts.items()))),
-            charged=demand.charged(pod),
-            stamped=owners.named(meta.annotations) is not None,
-            node=sys.intern(pod.spec.node_name),
-            deadline=meta.deletion_timestamp.timestamp() if meta.deletion_timestamp else None,
-        )
+        return charges.of(raw, self._world)
 
     def sums(self, owner: Owner) -> Amounts:
         """What the owner holds, of resources that a ledger keeps, saturated as the amounts of one pod are."""
@@ -206,8 +165,3 @@ def _add(sums: Amounts, amounts: Amounts, sign: int) -> None:
             sums[key] = left
         else:
             sums.pop(key, None)
-
-
-@functools.lru_cache(maxsize=65536)
-def _shared(items: tuple[tuple[str, int], ...]) -> Amounts:
-    return dict(items)

@@ -21,7 +21,7 @@ from labquota.controllers.usage import Usage
 from labquota.kube import errors
 from labquota.kube.api import JSON_PATCH, Api
 from labquota.kube.ledgers import Ledgers
-from labquota.quota import limits
+from labquota.quota import compiling
 from labquota.quota.limits import Group
 from labquota.quota.owners import Owner
 from labquota.quota.world import World
@@ -91,7 +91,7 @@ class Statuses:
     def _of_group(
         self, group: ResourceLimitGroup, owners: int, over: dict[str, int]
     ) -> ResourceLimitGroupStatus:
-        compiled = limits.compile_group(group)
+        compiled = compiling.group(group)
         problems = [*compiled.problems, *self._rivals(compiled)]
         unpriced = [
             key for key in _NOT_ENFORCED if key in {**compiled.limits.aggregate, **compiled.limits.per_pod}
@@ -119,7 +119,7 @@ class Statuses:
         return found
 
     def _of_override(self, override: ResourceLimitOverride) -> ResourceLimitOverrideStatus:
-        compiled = limits.compile_override(override)
+        compiled = compiling.override(override)
         return ResourceLimitOverrideStatus(
             phase=compiled.phase(self._clock.now()),
             conditions=(self._ready(override, override.status.conditions, list(compiled.problems)),),

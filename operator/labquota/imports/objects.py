@@ -9,7 +9,7 @@ from labquota.api import API_VERSION, ResourceLimitGroup, ResourceLimitOverride
 from labquota.imports import nodes
 from labquota.imports.findings import Findings, Where
 from labquota.imports.lines import Document, Entry
-from labquota.quota import limits
+from labquota.quota import compiling
 
 _KINDS: Final = {"ResourceLimitGroup": ResourceLimitGroup, "ResourceLimitOverride": ResourceLimitOverride}
 _DEEPEST: Final = 64
@@ -48,10 +48,10 @@ class ManifestReader:
             self._findings.problem(where, f"{kind}: {error}")
             return
         if isinstance(read, ResourceLimitGroup):
-            problems = limits.compile_group(read).problems
+            problems = compiling.group(read).problems
             self.groups.append(read)
         else:
-            problems = limits.compile_override(read).problems
+            problems = compiling.override(read).problems
             self.overrides.append(read)
         for problem in problems:
             self._findings.problem(where, f"{kind}/{read.metadata.name}: {problem}")

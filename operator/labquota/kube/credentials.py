@@ -1,29 +1,22 @@
-"""Where the API server is, and how to prove who we are.
+"""How to prove to the API server who we are.
 
-The `kubernetes` package reads kubeconfig files (KUBECONFIG, contexts, client certificates, credential plugins, OIDC)
-and the service account of a pod; this turns what it found into a TLS context and request headers. Tokens are
-refreshed by its hook, which re-reads a service account's file and runs an expired credential plugin again.
+What `discovery` found becomes a TLS context and request headers. Tokens are refreshed by the `kubernetes` package's
+hook, which re-reads a service account's file and runs an expired credential plugin again.
 """
 
 import asyncio
 import logging
-import os
-import pathlib
 import ssl
 import urllib.parse
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
 
-import yaml
-from kubernetes import client, config
+from kubernetes import client
 
 from labquota.clock import Clock, SystemClock
-from labquota.kube.errors import CredentialsError
+from labquota.kube import discovery
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 REFRESH_SECONDS = 20.0
 """How long headers are used without asking the hook, which itself renews a token a minute or more before its end."""
@@ -62,7 +55,7 @@ class Credentials:
 def load(
     kubeconfig: str | None = None, context: str | None = None, *, clock: Clock | None = None
 ) -> Credentials:
-    """Find the cluster as `configuration` does.
+    """Find the cluster as kubectl does, see `discovery`.
 
     Args:
         kubeconfig: path of a kubeconfig file, or several joined as in KUBECONFIG.
@@ -72,29 +65,7 @@ def load(
     Raises:
         CredentialsError: one line that says what was looked for and what to do.
     """
-    return _usable(kubeconfig, lambda: of_configuration(_configuration(kubeconfig, context), clock=clock))
-
-
-def configuration(kubeconfig: str | None = None, context: str | None = None) -> client.Configuration:
-    """Find the cluster as kubectl does: a named kubeconfig, KUBECONFIG, the home folder's, else a pod's own account.
-
-    Args:
-        kubeconfig: path of a kubeconfig file, or several joined as in KUBECONFIG.
-        context: name of the context; the file's current one by default.
-
-    Returns:
-        The `kubernetes` package's own configuration object, for its own client.
-
-    Raises:
-        CredentialsError: one line that says what was looked for and what to do.
-    """
-    return _usable(kubeconfig, lambda: _configuration(kubeconfig, context))
-
-
-def files(kubeconfig: str | None = None) -> str:
-    """The kubeconfig files that exist, joined as in KUBECONFIG; empty where there is none."""
-    found = [pathlib.Path(each).expanduser() for each in _sought(kubeconfig).split(os.pathsep) if each]
-    return os.pathsep.join(str(each) for each in found if each.exists())
+    return discovery.find(kubeconfig, context, lambda found: of_configuration(found, clock=clock))
 
 
 def of_configuration(settings: client.Configuration, *, clock: Clock | None = None) -> Credentials:
@@ -145,42 +116,6 @@ class _Headers:
         return {"Authorization": token.strip()} if token else {}
 
 
-def _sought(kubeconfig: str | None) -> str:
-    return kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-
-
-def _configuration(kubeconfig: str | None, context: str | None) -> client.Configuration:
-    settings = client.Configuration()
-    if found := files(kubeconfig):
-        config.load_kube_config(found, context, settings)  # type: ignore[no-untyped-call]  # ships no types
-    elif kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]  # as above
-    else:
-        raise CredentialsError(
-            f"no cluster to talk to: there is no kubeconfig at {_sought(kubeconfig)}. "
-            "Set KUBECONFIG or pass --kubeconfig."
-        )
-    return settings
-
-
-def _usable(kubeconfig: str | None, read: Callable[[], T]) -> T:
-    try:
-        return read()
-    # The package meets a malformed file with whatever error its structure happens to cause.
-    except (
-        config.ConfigException,
-        yaml.YAMLError,
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-    ) as error:
-        raise CredentialsError(
-            f"cannot use the credentials in {_sought(kubeconfig)}: {_one_line(error)}"
-        ) from error
-
-
 def _tls(settings: client.Configuration) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=settings.ssl_ca_cert or None)
     # Python 3.13 is stricter with certificate authorities than kubectl; many clusters' own lack the key usage field.
@@ -198,7 +133,3 @@ def _proxy(settings: client.Configuration, server: str) -> str | None:
     if not settings.proxy or urllib.request.proxy_bypass(host):
         return None
     return str(settings.proxy)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -14,7 +14,7 @@ from labquota.kube.informer import Informer
 from labquota.kube.ledgers import Ledgers
 from labquota.kube.marker import Crd, Marker
 from labquota.kube.meta import Metadata
-from labquota.quota import limits
+from labquota.quota import compiling
 from labquota.quota.world import World
 
 T = TypeVar("T")
@@ -81,12 +81,12 @@ class Watching:
 
         self.add(
             f"/apis/{API_VERSION}/resourcelimitgroups",
-            lambda raw: limits.compile_group(groups(raw)),
+            lambda raw: compiling.group(groups(raw)),
             ByName(lambda group: group.name, world.put_group, world.drop_group, told),
         )
         self.add(
             f"/apis/{API_VERSION}/resourcelimitoverrides",
-            lambda raw: limits.compile_override(overrides(raw)),
+            lambda raw: compiling.override(overrides(raw)),
             ByName(lambda override: override.name, world.put_override, world.drop_override, told),
         )
         self.add(

@@ -8,11 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from labquota.api import Enforcement, LabelSelector, Phase, ResourceLimitGroup, ResourceLimitOverride
-from labquota.quota import owners
-from labquota.quota.owners import Owner, OwnerError
-from labquota.quota.quantities import QuantityError
-from labquota.quota.resources import UnknownResource, canonical, parse_limit
+from labquota.api import Enforcement, LabelSelector, Phase
+from labquota.quota.owners import Owner
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -84,66 +81,6 @@ class Override(msgspec.Struct, frozen=True):
         return "Active"
 
 
-def compile_group(group: ResourceLimitGroup) -> Group:
-    """Read a group. What cannot be read is left out and named in `problems`; the rest stays in force."""
-    spec, name = group.spec, group.metadata.name
-    source = f"ResourceLimitGroup/{name}"
-    problems: list[str] = []
-    limits = Limits(
-        group=name,
-        aggregate=_limited(spec.aggregate, source, "spec.aggregate", problems),
-        per_pod=_limited(spec.per_pod, source, "spec.perPod", problems),
-        allow_whole_gpu=spec.allow_whole_gpu,
-        whole_gpu_source=source,
-        when_unset=spec.when_unset,
-        enforcement=spec.enforcement,
-        on_error=spec.on_error,
-    )
-    limits = msgspec.structs.replace(
-        limits, reserves=limits.enforcement != "Off" and bool(capped(limits.aggregate))
-    )
-    subjects = spec.subjects
-    return Group(
-        name=name,
-        limits=limits,
-        priority=spec.priority,
-        default_for=frozenset(spec.default_for),
-        owners=frozenset(
-            Owner(f"user:{subject.name}")
-            if subject.kind == "User"
-            else Owner(f"serviceaccount:{subject.namespace}/{subject.name}")
-            for subject in subjects
-            if subject.kind != "Group"
-        ),
-        user_groups=frozenset(subject.name for subject in subjects if subject.kind == "Group"),
-        selector=spec.namespace_selector,
-        problems=tuple(problems),
-    )
-
-
-def compile_override(override: ResourceLimitOverride) -> Override:
-    """Read an override. One whose owner cannot be read applies to nobody and says so in `problems`."""
-    spec, name = override.spec, override.metadata.name
-    source = f"ResourceLimitOverride/{name}"
-    problems: list[str] = []
-    try:
-        owner: Owner | None = owners.parse(spec.owner)
-    except OwnerError as error:
-        owner = None
-        problems.append(f"spec.owner: {error}")
-    return Override(
-        name=name,
-        owner=owner,
-        aggregate=_limited(spec.aggregate, source, "spec.aggregate", problems),
-        per_pod=_limited(spec.per_pod, source, "spec.perPod", problems),
-        allow_whole_gpu=spec.allow_whole_gpu,
-        suspended=spec.suspended,
-        not_before=spec.not_before,
-        expires_at=spec.expires_at,
-        problems=tuple(problems),
-    )
-
-
 def merge(limits: Limits, overrides: Iterable[Override]) -> Limits:
     """A group's limits with overrides laid over them, key by key; of two overrides the later one wins."""
     for override in overrides:
@@ -166,16 +103,3 @@ def merge(limits: Limits, overrides: Iterable[Override]) -> Limits:
 def capped(limited: Limited) -> dict[str, int]:
     """The keys that do have a limit, with their amounts."""
     return {key: limit.amount for key, limit in limited.items() if limit.amount is not None}
-
-
-def _limited(
-    amounts: Mapping[str, str | int], source: str, path: str, problems: list[str]
-) -> dict[str, Limit]:
-    limited: dict[str, Limit] = {}
-    for key, value in amounts.items():
-        try:
-            canonical_key = canonical(key)
-            limited[canonical_key] = Limit(parse_limit(canonical_key, value), source)
-        except (QuantityError, UnknownResource) as error:
-            problems.append(f"{path}[{key}]: {error}")
-    return limited
