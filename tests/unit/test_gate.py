@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -405,3 +406,110 @@ def test_a_code_is_logged_and_counted_once_however_many_reasons_carry_it(
         "AGGREGATE_PODS_QUOTA_EXCEEDED",
         "AGGREGATE_RESOURCE_QUOTA_EXCEEDED",
     ]
+
+
+@pytest.mark.parametrize(
+    ("metric", "rules", "asks", "counts"),
+    [
+        ("labquota_admission_owners_without_group_total", {"defaultFor": []}, {}, 1),
+        ("labquota_admission_owners_without_group_total", {"aggregate": {"gpu": 3}}, {}, 0),
+        ("labquota_admission_pods_without_stamp_total", {}, {"owner": None}, 1),
+        ("labquota_admission_pods_without_stamp_total", {}, {}, 0),
+    ],
+)
+def test_owners_without_a_group_and_pods_without_a_stamp_are_counted(
+    metric: str, rules: dict[str, Any], asks: dict[str, Any], counts: int
+) -> None:
+    async def scenario() -> None:
+        before = counted(metric)
+        assert (await Door(group(**rules)).asks(gpu=1, **asks))["allowed"]
+        assert counted(metric) == before + counts
+
+    run(scenario())
+
+
+OLD_SCRIPTS = re.compile("QUOTA_EXCEEDED|USER_AT_LIMIT")
+
+
+@pytest.mark.parametrize(
+    ("rules", "asks", "code"),
+    [
+        ({"aggregate": {"gpu": 1}}, {"gpu": 2}, "AGGREGATE_GPU_QUOTA_EXCEEDED"),
+        ({"aggregate": {"nvidia.com/mig-1g.10gb": 1}}, {"mig": 2}, "AGGREGATE_GPU_QUOTA_EXCEEDED"),
+        ({"aggregate": {"cpu": 1}}, {"cpu": 2}, "AGGREGATE_CPU_QUOTA_EXCEEDED"),
+        ({"aggregate": {"limits.cpu": 1}}, {"cpu": 2}, "AGGREGATE_CPU_QUOTA_EXCEEDED"),
+        ({"aggregate": {"memory": "1Gi"}}, {"memory": "2Gi"}, "AGGREGATE_MEMORY_QUOTA_EXCEEDED"),
+        ({"aggregate": {"pods": 0}}, {}, "AGGREGATE_PODS_QUOTA_EXCEEDED"),
+        ({"aggregate": {"a.b/c": 1}}, {"a.b/c": 2}, "AGGREGATE_RESOURCE_QUOTA_EXCEEDED"),
+        ({"perPod": {"gpu": 1}}, {"gpu": 2}, "USER_AT_LIMIT"),
+        ({"perPod": {"cpu": 1}}, {"cpu": 2}, "USER_AT_LIMIT"),
+        ({"perPod": {"memory": "1Gi"}}, {"memory": "2Gi"}, "USER_AT_LIMIT"),
+    ],
+)
+def test_scripts_that_look_for_quota_exceeded_or_user_at_limit_find_every_refusal_for_quota(
+    rules: dict[str, Any], asks: dict[str, Any], code: str
+) -> None:
+    response = run(Door(group(**rules)).asks(**asks))
+    assert response["status"]["message"].startswith(f"{code}: user:alice asked ")
+    assert OLD_SCRIPTS.search(response["status"]["message"])
+    assert [cause["reason"] for cause in response["status"]["details"]["causes"]] == [code]
+
+
+@pytest.mark.parametrize(
+    ("rules", "asks", "code"),
+    [
+        ({"aggregate": {"gpu": 9}, "allowWholeGPU": False}, {"gpu": 2}, "WHOLE_GPU_NOT_ALLOWED"),
+        ({"aggregate": {"cpu": 1}, "whenUnset": "Refuse"}, {}, "REQUEST_REQUIRED"),
+        ({"aggregate": {"gpu": 9}}, {"gpu": 1, "owner": BOB}, "OWNER_FORGED"),
+        ({"aggregate": {"cpu": 1}}, {"cpu": "many"}, "INVALID_REQUEST"),
+    ],
+)
+def test_such_scripts_take_no_other_refusal_for_one_for_quota(
+    rules: dict[str, Any], asks: dict[str, Any], code: str
+) -> None:
+    response = run(Door(group(**rules)).asks(**asks))
+    assert response["status"]["message"].startswith(f"{code}: ")
+    assert not OLD_SCRIPTS.search(response["status"]["message"])
+
+
+MIRROR: dict[str, Any] = {"annotations": {"kubernetes.io/config.mirror": "1"}, "user": "system:node:n1"}
+TIGHT = group(aggregate={"gpu": 1}, perPod={"gpu": 1}, onError="Deny")
+
+
+def test_a_static_pods_mirror_is_charged_and_never_refused() -> None:
+    async def scenario() -> None:
+        door = Door(TIGHT)
+        assert await door.asks("m", gpu=2, **MIRROR) == {"uid": "review-m", "allowed": True}
+        assert held(door.cluster).reservations[0].after["gpu"] == 2
+        line = (await door.asks("a", gpu=1))["status"]["message"]
+        assert line.startswith("AGGREGATE_GPU_QUOTA_EXCEEDED: user:alice asked gpu 1, used 2 of 1 GPU units")
+
+    run(scenario())
+
+
+def test_the_annotation_of_a_mirror_alone_lifts_no_limit() -> None:
+    response = run(Door(TIGHT).asks(gpu=2, **{**MIRROR, "user": "alice"}))
+    assert response["status"]["message"].startswith("AGGREGATE_GPU_QUOTA_EXCEEDED: ")
+
+
+@pytest.mark.parametrize(
+    ("method", "fault"),
+    [
+        ("get", Fault(wait=None)),
+        ("create", Fault(wait=None)),
+        ("create", Fault(errors.ApiError(422, "Invalid", "no"))),
+        ("create", Fault(errors.Conflict(409, "Conflict", "modified"), wait=8.9)),
+    ],
+)
+def test_a_mirror_passes_in_an_outage_and_in_a_queue_too_and_the_log_says_so(
+    method: str, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> dict[str, Any]:
+        door = Door(TIGHT)
+        door.cluster.plan(method, fault, fault)
+        return await door.asks(gpu=2, **MIRROR)
+
+    response = run(scenario())
+    assert response["allowed"] is True
+    assert response["warnings"][0].startswith("labquota did not check this pod: ")
+    assert [(record.message, record.levelname) for record in caplog.records] == [("failed_open", "ERROR")]

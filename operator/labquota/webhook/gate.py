@@ -86,6 +86,10 @@ class Gate:
         case = matter.current()
         if judged.allowed:
             return self._allowed(case, judged)
+        if case.is_mirror:  # its pod runs on the node already; without it nobody would see or charge that
+            return self._failed(
+                case, Outage(f"a static pod is never refused, not for {', '.join(_codes(judged))}")
+            )
         return await self._refused(case, judged, until)
 
     async def _judge(self, matter: "_Matter", until: float) -> Verdict:
@@ -133,7 +137,7 @@ class Gate:
 
     def _failed(self, case: Case, outage: Outage) -> bytes:
         """Answer as the owner's group says for an outage."""
-        open_ = case.limits.on_error == "Allow"
+        open_ = case.limits.on_error == "Allow" or case.is_mirror
         answer = "failed_open" if open_ else "failed_closed"
         metrics.ADMISSIONS.labels(answer).inc()
         log.error(answer, extra={**_place(case.request), "owner": case.owner, "error": str(outage)})
