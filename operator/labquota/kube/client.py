@@ -12,9 +12,11 @@ import aiohttp
 from yarl import URL
 
 import labquota
+from labquota.clock import SystemClock
 from labquota.kube import errors
 from labquota.kube.api import MERGE_PATCH, Params
 from labquota.kube.credentials import Credentials
+from labquota.kube.exchange import Exchange
 
 
 class HttpApi:
@@ -54,6 +56,17 @@ class HttpApi:
         }
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+        self._seconds = timeout
+        self._exchanges = Exchange(
+            credentials.server,
+            tls=credentials.tls,
+            server_name=credentials.server_name,
+            headers=self._headers,
+            clock=SystemClock(),
+            connections=connections,
+            keepalive=keepalive,
+            connect_timeout=connect_timeout,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,6 +77,7 @@ class HttpApi:
     async def close(self) -> None:
         """Close all connections, watches included."""
         self._closed = True
+        self._exchanges.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -129,6 +143,8 @@ class HttpApi:
         content_type: str | None,
         seconds: float | None,
     ) -> bytes:
+        if params is None and self._credentials.proxy is None:
+            return await self._exchange(method, path, body, content_type, seconds or self._seconds)
         limits = self._timeout if seconds is None else self._limits(seconds)
         try:
             async with await self._send(method, path, params, body, content_type, limits) as answer:
@@ -137,6 +153,25 @@ class HttpApi:
                 return await answer.read()
         except _NO_ANSWER as error:
             raise _unreachable(method, path, error) from error
+
+    async def _exchange(
+        self, method: str, path: str, body: bytes | None, content_type: str | None, seconds: float
+    ) -> bytes:
+        """The lean way, for one object: a whole answer of a size that the API server bounds."""
+        headers = await self._credentials.headers()
+        if content_type is not None and body is not None:
+            headers = {**headers, "Content-Type": content_type}
+        if self._closed:
+            raise errors.Unreachable(
+                f"no answer from the API server to {method} {path}: the client is closed"
+            )
+        try:
+            answer = await self._exchanges.call(method, path, body, headers, seconds)
+        except OSError as error:
+            raise _unreachable(method, path, error) from error
+        if answer.status >= 400:
+            raise errors.of_answer(answer.status, answer.body, answer.header(b"retry-after"))
+        return answer.body
 
     def _limits(self, seconds: float) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, self._connect_timeout))
