@@ -14,7 +14,8 @@ from labquota.clock import SystemClock
 from labquota.kube import credentials
 from labquota.kube.client import HttpApi
 from labquota.kube.errors import Lost
-from labquota.kube.lease import Lease, Times
+from labquota.kube.lease import Lease
+from labquota.kube.record import Times
 
 QUICK = Times(duration=2, renew_deadline=1.2, poll=0.2)
 

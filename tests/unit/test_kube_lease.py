@@ -14,7 +14,8 @@ from labquota.clock import SystemClock
 from labquota.kube.client import HttpApi
 from labquota.kube.credentials import Credentials
 from labquota.kube.errors import Lost
-from labquota.kube.lease import Lease, Times
+from labquota.kube.lease import Lease
+from labquota.kube.record import Times
 from unit.fake_api import status
 
 QUICK = Times(duration=1, renew_deadline=0.6, poll=0.05)

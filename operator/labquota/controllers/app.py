@@ -25,9 +25,10 @@ from labquota.kube import credentials, events, marker
 from labquota.kube.api import Api
 from labquota.kube.client import HttpApi
 from labquota.kube.errors import Lost
-from labquota.kube.lease import Lease, Times
+from labquota.kube.lease import Lease
 from labquota.kube.ledgers import Ledgers
 from labquota.kube.marker import Crd
+from labquota.kube.record import Times
 from labquota.kube.watching import Watching
 from labquota.quota.owners import Owner
 from labquota.quota.world import World

@@ -8,46 +8,21 @@ else may take over.
 """
 
 import asyncio
-import datetime as dt
-import json
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from labquota.clock import Clock
 from labquota.kube import errors
 from labquota.kube.api import Api
 from labquota.kube.backoff import Backoff
 from labquota.kube.errors import Lost
+from labquota.kube.record import Record, Times
 
 log = logging.getLogger(__name__)
 
 CALL_SECONDS = 4.0
 """Time-out of one call: a renewal gets more than one try before its deadline."""
-
-
-@dataclass(frozen=True)
-class Times:
-    """The times of a Lease, in seconds.
-
-    Attributes:
-        duration: how long a record must stand still before somebody else takes over. Whole seconds.
-        renew_deadline: how long after the last renewal the holder counts itself as the holder. Less than `duration`,
-            so that it stops before another one starts.
-        poll: how often a candidate looks; also how soon a released Lease is taken.
-    """
-
-    duration: int = 15
-    renew_deadline: float = 10.0
-    poll: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.renew_deadline < self.duration:
-            raise ValueError(
-                f"renew_deadline ({self.renew_deadline:g} s) must be below duration ({self.duration} s)"
-            )
 
 
 class Lease:
@@ -66,7 +41,6 @@ class Lease:
         identity: who we are, suffix included.
         epoch: `leaseTransitions` of our own acquisition; 0 before the first.
         resource_version: of the record as we last wrote it; "" when we hold nothing.
-        annotations: of the record as last read or written, those of an earlier holder included.
     """
 
     def __init__(
@@ -83,7 +57,6 @@ class Lease:
         self.identity = f"{identity}_{rng.getrandbits(40):010x}"
         self.epoch = 0
         self.resource_version = ""
-        self.annotations: dict[str, str] = {}
         self._api = api
         self._namespace = namespace
         self._name = name
@@ -92,11 +65,13 @@ class Lease:
         self._times = times or Times()
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._path = f"{self._collection}/{name}"
-        self._record: dict[str, Any] = {}
-        self._seen: tuple[Any, ...] = ()
-        self._still_since = 0.0
+        self._record = Record(self._times.duration, clock)
         self._renewed_at = 0.0
-        self._stamp = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Those of the record as last read or written, an earlier holder's included."""
+        return self._record.annotations
 
     def held(self) -> bool:
         """Tell whether we are the holder: acquired, and renewed within the deadline."""
@@ -186,85 +161,44 @@ class Lease:
     async def _try(self, minimum_epoch: int, annotations: Mapping[str, str]) -> bool:
         """Look once, and take the record if it is free."""
         try:
-            self._read(await self._api.get(self._path, timeout=CALL_SECONDS))
+            self._record.read(await self._api.get(self._path, timeout=CALL_SECONDS))
         except errors.NotFound:
-            self._record = {"metadata": {"name": self._name, "namespace": self._namespace}, "spec": {}}
+            self._record.begin(self._namespace, self._name)
             await self._write(self.identity, max(1, minimum_epoch), annotations, new=True)
             return True
-        spec = self._record["spec"]
-        holder = spec.get("holderIdentity") or ""
-        if holder and holder != self.identity and not self._abandoned(spec):
+        record = self._record
+        if record.holder and record.holder != self.identity and not record.is_abandoned():
             return False
-        epoch = max(int(spec.get("leaseTransitions") or 0) + 1, minimum_epoch)
+        epoch = max(record.epoch + 1, minimum_epoch)
         await self._write(self.identity, epoch, annotations)
         return True
-
-    def _abandoned(self, spec: Mapping[str, Any]) -> bool:
-        """Tell whether the record has stood still for its duration since we first saw it so."""
-        seen = tuple(
-            spec.get(key) for key in ("holderIdentity", "renewTime", "leaseTransitions", "acquireTime")
-        )
-        now = self._clock.monotonic()
-        if seen != self._seen:
-            self._seen, self._still_since = seen, now
-        duration = spec.get("leaseDurationSeconds") or self._times.duration
-        return now - self._still_since >= duration
 
     async def _check(self) -> None:
         """After a conflict: go on if it was our own write, or another's on our record; else it is lost."""
         try:
-            self._read(await self._api.get(self._path, timeout=CALL_SECONDS))
+            self._record.read(await self._api.get(self._path, timeout=CALL_SECONDS))
         except errors.NotFound:
             raise self._lost("it was deleted") from None
         except errors.KubeError:
             return  # the next write conflicts again, if it must
-        spec = self._record["spec"]
-        if (spec.get("holderIdentity"), spec.get("leaseTransitions")) != (self.identity, self.epoch):
-            raise self._lost(f"now held by {spec.get('holderIdentity') or 'nobody'}")
+        record = self._record
+        if (record.holder, record.epoch) != (self.identity, self.epoch):
+            raise self._lost(f"now held by {record.holder or 'nobody'}")
 
     async def _write(
         self, holder: str, epoch: int, annotations: Mapping[str, str], *, new: bool = False
     ) -> None:
         """Compare and swap the record; on success it is ours, as of the moment before the call."""
         began = self._clock.monotonic()
-        body = json.dumps(self._next(holder, epoch, annotations)).encode()
+        body = self._record.next(holder, epoch, annotations)
         if new:
             answer = await self._api.create(self._collection, body, timeout=CALL_SECONDS)
         else:
             answer = await self._api.replace(self._path, body, timeout=CALL_SECONDS)
-        self._read(answer)
+        self._record.read(answer)
         self._renewed_at = began
         self.epoch = epoch
-        self.resource_version = self._record["metadata"]["resourceVersion"]
-
-    def _next(self, holder: str, epoch: int, annotations: Mapping[str, str]) -> dict[str, Any]:
-        # Candidates look for a change of this time: it must grow even if the wall clock stands still or is set back.
-        self._stamp = max(self._clock.now(), self._stamp + dt.timedelta(microseconds=1))
-        stamp = self._stamp.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        metadata, spec = self._record["metadata"], self._record["spec"]
-        taken = epoch != spec.get("leaseTransitions")
-        return {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            # managedFields off: they would cost more than the record on each of its many writes.
-            "metadata": {
-                **metadata,
-                "annotations": {**(metadata.get("annotations") or {}), **annotations},
-                "managedFields": [{}],
-            },
-            "spec": {
-                "holderIdentity": holder,
-                "leaseDurationSeconds": self._times.duration,
-                "acquireTime": stamp if taken else spec.get("acquireTime"),
-                "renewTime": stamp,
-                "leaseTransitions": epoch,
-            },
-        }
-
-    def _read(self, answer: bytes) -> None:
-        record = json.loads(answer)
-        self._record = {"metadata": record["metadata"], "spec": record.get("spec") or {}}
-        self.annotations = dict(record["metadata"].get("annotations") or {})
+        self.resource_version = self._record.version
 
     def _age(self) -> float:
         return self._clock.monotonic() - self._renewed_at
