@@ -1,10 +1,8 @@
-"""Folding: the sums of the view become a ledger's `folded`, and settled reservations leave it, in one swap.
+"""Folding, owner by owner, for as long as this operator holds the Lease.
 
-    touch(owner) ──► due: soon if something became free, else a little later ──► fold(owner)
-    fold: the newest copy ──► not from an older view, not with a lower epoch ──► swap ──► on conflict read afresh
+    touch(owner) ──► due: soon if something became free, else a little later ──► fold, see `catchup`
 
-It never folds from a view older than the ledger's, nor with a lower epoch, so that an operator which was frozen or
-deposed cannot lower a ledger. All ledgers are written once in each epoch: that fences the holders before.
+All ledgers are written once in each epoch: that fences the holders before.
 """
 
 import asyncio
@@ -14,14 +12,14 @@ from typing import Final
 
 from labquota import metrics
 from labquota.clock import Clock
+from labquota.controllers.catchup import CatchUp
 from labquota.controllers.pacing import Pace, Rank
 from labquota.controllers.pods import Pods
 from labquota.controllers.schedule import Schedule, Turn
-from labquota.controllers.settling import Key, is_settled, key
-from labquota.kube import errors, ledgers, versions
+from labquota.controllers.settling import Key
+from labquota.kube import errors
 from labquota.kube.errors import Lost
 from labquota.kube.ledgers import Ledgers, Stored
-from labquota.quota import ledger
 from labquota.quota.encoding import LedgerError
 from labquota.quota.owners import Owner
 
@@ -34,7 +32,6 @@ FOLDING_SECONDS: Final = 0.4
 _LARGE: Final = 100
 _WORKERS: Final = 8
 _FAILED_SECONDS: Final = 2.0
-_TRIES: Final = 6
 
 
 class Folder:
@@ -60,8 +57,8 @@ class Folder:
         hurry: Callable[[], None],
         folded: Callable[[Stored, set[str]], None],
     ) -> None:
-        self._view, self._store, self._pace, self._clock = view, store, pace, clock
-        self._current, self._hurry, self._folded = current, hurry, folded
+        self._view, self._store, self._clock, self._hurry = view, store, clock, hurry
+        self._one = CatchUp(view, store, pace, current, folded)
         self._schedule = Schedule(clock)
         self._owed: set[Owner] = set()
         self._paid = asyncio.Event()
@@ -136,65 +133,10 @@ class Folder:
 
     async def _fold(self, turn: Turn) -> bool:
         """Bring one ledger up to the view; False where that must be tried again, which is planned then."""
-        owner = turn.owner
-        stored = self._store.copy(owner)
-        for _ in range(_TRIES):
-            if stored is None:
-                stored = await self._store.read(owner) or ledgers.blank(owner)
-            if stored.ledger.epoch > self.epoch:
-                raise Lost(f"the ledger of {owner} bears epoch {stored.ledger.epoch}, ours is {self.epoch}")
-            if await self._is_behind(stored):
-                self._hurry()
-                self._schedule.plan(owner, turn.rank, FOLDING_SECONDS, turn.since)
-                return False
-            try:
-                await self._write(stored, turn.rank)
-            except errors.Conflict:
-                metrics.FOLD_CONFLICTS.inc()
-                stored = None
-            else:
-                return True
-        self._schedule.plan(owner, turn.rank, FREEING_SECONDS, turn.since)
-        return False
-
-    async def _is_behind(self, stored: Stored) -> bool:
-        """Whether the view has yet to catch up with the ledger's.
-
-        A ledger whose view lies above a fresh quorum read is from a history that a restore of etcd has ended. It was
-        written in an epoch before: whoever has lost that history begins a new one.
-
-        Raises:
-            Lost: The ledger bears this epoch, so the history ended just now.
-        """
-        view = stored.ledger.view
-        if not versions.newer(view, self._view.version):
-            return False
-        if not versions.newer(view, await self._current()):
-            return True
-        if stored.ledger.epoch == self.epoch:
-            raise Lost(f"the ledger of {stored.owner} is of a history that a restore of etcd has ended")
-        return False
-
-    async def _write(self, stored: Stored, rank: Rank) -> None:
-        """Swap in what the view says now, and tell of it; nothing is written where nothing would change."""
-        owner, reservations = stored.owner, stored.ledger.reservations
-        folded = self._view.sums(owner)
-        settled = [each for each in reservations if is_settled(each, owner, self._view, self.given_up)]
-        if not stored.exists and not folded:
-            return
-        same = folded == stored.ledger.folded and self.epoch == stored.ledger.epoch
-        if stored.exists and same and not settled:
-            self._folded(stored, set())
-            return
-        news = self._view.news(owner)
-        new = ledger.fold(stored.ledger, folded, self._view.version, self.epoch, settled)
-        await self._pace.turn(rank)
-        try:
-            written = await self._store.swap(stored, new)
-        except errors.Conflict:
-            self._view.news_again(owner, news)  # a fresh copy may hold their reservations
-            raise
-        metrics.FOLDS.inc()
-        metrics.EXPIRED.inc(sum(key(each) in self.given_up for each in settled))
-        self.given_up.difference_update(map(key, settled))
-        self._folded(written, news - {each.uid for each in reservations})
+        outcome = await self._one.fold(turn.owner, turn.rank, self.epoch, self.given_up)
+        if outcome == "behind":
+            self._hurry()
+            self._schedule.plan(turn.owner, turn.rank, FOLDING_SECONDS, turn.since)
+        elif outcome == "contested":
+            self._schedule.plan(turn.owner, turn.rank, FREEING_SECONDS, turn.since)
+        return outcome == "done"

@@ -1,0 +1,121 @@
+"""Bringing one ledger up to the view: its sums become `folded`, and settled reservations leave, in one swap.
+
+    the newest copy ──► not from an older view, not with a lower epoch ──► swap ──► on conflict read afresh
+
+It never folds from a view older than the ledger's, nor with a lower epoch, so that an operator which was frozen or
+deposed cannot lower a ledger.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
+
+from labquota import metrics
+from labquota.controllers.pacing import Pace, Rank
+from labquota.controllers.pods import Pods
+from labquota.controllers.settling import Key, is_settled, key
+from labquota.kube import errors, ledgers, versions
+from labquota.kube.errors import Lost
+from labquota.kube.ledgers import Ledgers, Stored
+from labquota.quota import ledger
+from labquota.quota.owners import Owner
+
+_TRIES: Final = 6
+
+Outcome = Literal["done", "behind", "contested"]
+"""The ledger is as the view says; or the view has yet to catch up with it; or others kept writing it."""
+
+
+class CatchUp:
+    """Folds one owner's ledger at a time.
+
+    Args:
+        view: The pods.
+        store: The ledgers.
+        pace: The operator's budget of writes.
+        current: The pods' resourceVersion by a quorum read.
+        folded: Called after each look at an owner, with the ledger and the pods that came without a reservation.
+    """
+
+    def __init__(
+        self,
+        view: Pods,
+        store: Ledgers,
+        pace: Pace,
+        current: Callable[[], Awaitable[str]],
+        folded: Callable[[Stored, set[str]], None],
+    ) -> None:
+        self._view, self._store, self._pace = view, store, pace
+        self._current, self._folded = current, folded
+
+    async def fold(self, owner: Owner, rank: Rank, epoch: int, given_up: set[Key]) -> Outcome:
+        """Bring one ledger up to the view.
+
+        Args:
+            owner: Whose.
+            rank: How urgent the write is.
+            epoch: That of this operator's Lease.
+            given_up: Reservations that can never be stored any more; those that leave the ledger leave this set.
+
+        Raises:
+            Lost: The ledger bears a higher epoch, or a view that never was: this epoch is over.
+            KubeError: No answer, or not this one.
+            LedgerError: The stored ledger cannot be read.
+        """
+        stored = self._store.copy(owner)
+        for _ in range(_TRIES):
+            if stored is None:
+                stored = await self._store.read(owner) or ledgers.blank(owner)
+            if stored.ledger.epoch > epoch:
+                raise Lost(f"the ledger of {owner} bears epoch {stored.ledger.epoch}, ours is {epoch}")
+            if await self._is_behind(stored, epoch):
+                return "behind"
+            try:
+                await self._write(stored, rank, epoch, given_up)
+            except errors.Conflict:
+                metrics.FOLD_CONFLICTS.inc()
+                stored = None
+            else:
+                return "done"
+        return "contested"
+
+    async def _is_behind(self, stored: Stored, epoch: int) -> bool:
+        """Whether the view has yet to catch up with the ledger's.
+
+        A ledger whose view lies above a fresh quorum read is from a history that a restore of etcd has ended. It was
+        written in an epoch before: whoever has lost that history begins a new one.
+
+        Raises:
+            Lost: The ledger bears this epoch, so the history ended just now.
+        """
+        view = stored.ledger.view
+        if not versions.newer(view, self._view.version):
+            return False
+        if not versions.newer(view, await self._current()):
+            return True
+        if stored.ledger.epoch == epoch:
+            raise Lost(f"the ledger of {stored.owner} is of a history that a restore of etcd has ended")
+        return False
+
+    async def _write(self, stored: Stored, rank: Rank, epoch: int, given_up: set[Key]) -> None:
+        """Swap in what the view says now, and tell of it; nothing is written where nothing would change."""
+        owner, reservations = stored.owner, stored.ledger.reservations
+        folded = self._view.sums(owner)
+        settled = [each for each in reservations if is_settled(each, owner, self._view, given_up)]
+        if not stored.exists and not folded:
+            return
+        same = folded == stored.ledger.folded and epoch == stored.ledger.epoch
+        if stored.exists and same and not settled:
+            self._folded(stored, set())
+            return
+        news = self._view.news(owner)
+        new = ledger.fold(stored.ledger, folded, self._view.version, epoch, settled)
+        await self._pace.turn(rank)
+        try:
+            written = await self._store.swap(stored, new)
+        except errors.Conflict:
+            self._view.news_again(owner, news)  # a fresh copy may hold their reservations
+            raise
+        metrics.FOLDS.inc()
+        metrics.EXPIRED.inc(sum(key(each) in given_up for each in settled))
+        given_up.difference_update(map(key, settled))
+        self._folded(written, news - {each.uid for each in reservations})
