@@ -14,7 +14,8 @@ from controlplane import ControlPlane
 from labquota.clock import SystemClock
 from labquota.kube import credentials, errors, versions
 from labquota.kube.client import HttpApi
-from labquota.kube.informer import Informer, Kind
+from labquota.kube.feed import Kind
+from labquota.kube.informer import Informer
 
 MANY = 3000
 

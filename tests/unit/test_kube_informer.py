@@ -12,7 +12,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from labquota.clock import SystemClock
-from labquota.kube.informer import Informer, Kind
+from labquota.kube.feed import Kind
+from labquota.kube.informer import Informer
 from unit.fake_api import (
     FakeApi,
     bookmark,
