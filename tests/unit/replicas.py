@@ -14,6 +14,7 @@ from labquota.quota.limits import Group
 from labquota.quota.owners import Owner
 from labquota.quota.world import World
 from labquota.webhook.admissions import Admissions
+from labquota.webhook.means import Means
 from unit.builders import ALICE, case, pod, request, world
 from unit.simulated import Clock, Cluster
 
@@ -25,7 +26,8 @@ class Replica:
         self.world, self.clock = of, Clock()
         self.store, self.marker = Ledgers(cluster), Marker(self.clock)
         pulse = Pulse(cluster, self.marker, "labquota-system", self.clock)
-        self.admissions = Admissions(self.store, pulse, self.clock, random.Random(seed))
+        self.means = Means(self.store, pulse, self.clock, random.Random(seed))
+        self.admissions = Admissions(self.means, self.clock)
         self._beat = 0
         if folded:
             self.beat()

@@ -5,11 +5,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from labquota.kube import errors, marker
-from labquota.quota.admission import Verdict
+from labquota.quota.admission import Case, Verdict
 from labquota.quota.ledger import Book, Ledger
 from labquota.quota.verdict import Refused
-from labquota.webhook import admissions
-from labquota.webhook.admissions import Outage
+from labquota.webhook import worker
+from labquota.webhook.means import Outage
 from unit.builders import ALICE, BOB, create, group
 from unit.replicas import all_of, held, put, replica, where
 from unit.simulated import Cluster, Fault, run
@@ -39,7 +39,7 @@ def test_requests_that_come_together_share_one_swap() -> None:
         one = replica(cluster, group(aggregate={"gpu": 100}))
         verdicts = await all_of(*(one.judge(f"p{number}", gpu=1) for number in range(50)))
         assert all(verdict.allowed for verdict in verdicts)
-        assert cluster.count("create", "ownerledgers") == one.admissions.swaps == 1
+        assert cluster.count("create", "ownerledgers") == one.means.swaps == 1
         assert len(held(cluster).reservations) == 50
         assert (await one.judge("next", gpu=1)).allowed
         assert cluster.count("replace", "ownerledgers") == 1
@@ -69,7 +69,7 @@ def test_after_a_conflict_the_ledger_is_read_afresh_and_judged_again() -> None:
         assert (await two.judge("b", gpu=1)).allowed
         stale = await one.judge("c", gpu=2)
         assert codes(stale) == ["AGGREGATE_GPU_QUOTA_EXCEEDED"]
-        assert one.admissions.conflicts == 1
+        assert one.means.conflicts == 1
         assert (await one.judge("d", gpu=1)).allowed
         assert Book(held(cluster)).total["gpu"] == 3
 
@@ -117,7 +117,7 @@ def test_one_fresh_read_serves_all_refusals_of_a_batch() -> None:
         verdicts = await all_of(*(one.judge(f"p{number}", gpu=1) for number in range(20)))
         assert not any(verdict.allowed for verdict in verdicts)
         assert cluster.count("get") == reads + 1
-        assert one.admissions.swaps == 0
+        assert one.means.swaps == 0
 
     run(scenario())
 
@@ -503,6 +503,23 @@ def test_a_bug_leaves_no_request_without_an_answer_and_the_next_is_served() -> N
     run(scenario())
 
 
+def test_a_request_that_sets_off_a_bug_is_refused_alone_and_opens_no_gate() -> None:
+    async def scenario() -> None:
+        one = replica(Cluster(), STUDENT)
+        good = one.case("a", gpu=1)
+        asked = [good]
+
+        def broken() -> Case:
+            return asked.pop()  # an IndexError from the second time on
+
+        bad, well = await all_of(one.admissions.judge(broken, 5), one.admissions.judge(lambda: good, 5))
+        assert [cause.code for cause in bad.causes] == ["INVALID_REQUEST"]
+        assert not bad.allowed
+        assert well.allowed
+
+    run(scenario())
+
+
 def test_nothing_is_kept_of_an_owner_who_has_been_served() -> None:
     async def scenario() -> None:
         one = replica(Cluster(), STUDENT)
@@ -516,7 +533,7 @@ def test_nothing_is_kept_of_an_owner_who_has_been_served() -> None:
 def test_with_many_in_flight_a_replica_lets_the_operator_go_first() -> None:
     async def scenario() -> None:
         cluster = Cluster()
-        some = tuple(create(f"p{number}", gpu=1) for number in range(admissions.CROWDED))
+        some = tuple(create(f"p{number}", gpu=1) for number in range(worker.CROWDED))
         put(cluster, Ledger(reservations=some))
         one = replica(cluster, group(aggregate={"gpu": 1000}))
         assert (await one.judge("next", gpu=1)).allowed

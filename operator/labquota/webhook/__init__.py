@@ -4,6 +4,8 @@
     review.py      AdmissionReview in, answer out
     gate.py        one review: what is asked, what it means, what is said and logged
     admissions.py  the queue of one owner and its compare-and-swap
+    worker.py      serves it: judge a batch, swap once
+    means.py       what workers share
     holders.py     which pods hold an owner's budget, for the line of a refusal
     app.py         one replica, put together
 

@@ -17,6 +17,7 @@ from labquota.webhook import server
 from labquota.webhook.admissions import Admissions
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
+from labquota.webhook.means import Means
 
 _CALL_SECONDS = 4.0
 _OPERATOR_SECONDS = 5.0
@@ -42,7 +43,7 @@ async def run(settings: Settings) -> None:
         watching.ledgers(store)
         watching.marker(marker, settings.namespace)
         pulse = Pulse(api, marker, settings.namespace, clock)
-        admissions = Admissions(store, pulse, clock, rng)
+        admissions = Admissions(Means(store, pulse, clock, rng), clock)
         gate = Gate(world, store, admissions, Holders(api, clock), clock, settings.create_seconds)
         watches = [tasks.create_task(informer.run()) for informer in watching.informers]
 

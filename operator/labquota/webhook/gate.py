@@ -18,9 +18,11 @@ from labquota.quota.ledger import EMPTY, Book
 from labquota.quota.verdict import Refused
 from labquota.quota.world import World
 from labquota.webhook import review
-from labquota.webhook.admissions import Admissions, Outage
+from labquota.webhook.admissions import Admissions
 from labquota.webhook.holders import Holders
+from labquota.webhook.means import Outage
 from labquota.webhook.review import Unreadable
+from labquota.webhook.worker import UNJUDGED
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,6 @@ MARGIN: Final = 1.0
 """Seconds before the API server's deadline at which the answer is sent at the latest."""
 _REMEMBERING: Final = 2.0
 """The longest that a request which no limit can refuse waits until its user's groups are remembered, in seconds."""
-_BROKEN: Final = "this request cannot be judged; the administrator finds the reason in labquota's log"
 
 
 class Gate:
@@ -75,7 +76,7 @@ class Gate:
             return await self._decide(request, until)
         except Exception:  # without an answer the API server would let the pod through
             log.exception("a request cannot be judged", extra=_place(request))
-            return self.unreadable(request.uid, _BROKEN)
+            return self.unreadable(request.uid, UNJUDGED)
 
     async def _decide(self, request: Request, until: float) -> bytes:
         matter = _Matter(request, self._world, self._store, self._clock)

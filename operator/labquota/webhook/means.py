@@ -1,0 +1,63 @@
+"""What the workers of one replica share: the ledgers, the operator's sign of life, time and chance."""
+
+import asyncio
+import random
+
+from labquota import metrics
+from labquota.clock import Clock
+from labquota.kube import ledgers
+from labquota.kube.ledgers import Ledgers, Stored
+from labquota.kube.marker import Pulse
+from labquota.quota.owners import Owner
+
+
+class Outage(Exception):  # noqa: N818  the field's word for it
+    """No verdict: what it takes to judge cannot be reached. Nothing that a user does may end in this."""
+
+
+class Means:
+    """What a worker works with: the ledgers, the operator's sign of life, time and chance.
+
+    Args:
+        store: The ledgers.
+        pulse: Whether an operator has folded the cluster, and still does.
+        clock: For deadlines.
+        rng: Jitter after conflicts, so that replicas do not meet again.
+    """
+
+    def __init__(self, store: Ledgers, pulse: Pulse, clock: Clock, rng: random.Random) -> None:
+        self.store = store
+        self._pulse, self._clock, self._rng = pulse, clock, rng
+        self.conflicts = 0
+        self.swaps = 0
+
+    async def read(self, owner: Owner) -> Stored:
+        """A ledger as of now; a blank one where there is none and a marker says that this means no pods."""
+        stored = await self.store.read(owner)
+        if stored is None:
+            if not await self._pulse.is_complete():
+                raise Outage(f"no operator has folded the cluster yet, so what {owner} holds is not known")
+            stored = ledgers.blank(owner)
+        return stored
+
+    async def operator_is_away(self) -> bool:
+        """Whether nothing is being freed at present."""
+        return not await self._pulse.beats()
+
+    async def pause(self, longest: float) -> None:
+        """Wait a random while, so that whoever conflicts does not meet again."""
+        await asyncio.sleep(self._rng.random() * longest)
+
+    def count_swap(self) -> None:
+        """A swap is sent."""
+        self.swaps += 1
+        metrics.SWAPS.inc()
+
+    def count_conflict(self) -> None:
+        """A swap has lost against another writer."""
+        self.conflicts += 1
+        metrics.CONFLICTS.inc()
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._clock.monotonic()
