@@ -24,8 +24,9 @@ from labquota.clock import Clock
 from labquota.kube import errors
 from labquota.kube.api import Api
 from labquota.kube.backoff import Backoff
+from labquota.kube.breather import Breather
 from labquota.kube.feed import Feed, Sink
-from labquota.kube.listing import Breather, Decoder, Listing
+from labquota.kube.listing import Decoder, Listing
 from labquota.kube.watchdog import SILENCE_SECONDS, Silent, Watchdog
 
 log = logging.getLogger(__name__)
