@@ -5,10 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from controlplane import ControlPlane
-from harness import Installation, World
-
-CREATE_SECONDS = 8
-"""How long a reservation is kept for a pod that is never seen (44 in a real cluster): tests wait for it."""
+from harness import CREATE_SECONDS, Installation, World
 
 
 @pytest.fixture(scope="session")

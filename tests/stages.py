@@ -5,6 +5,7 @@ nobody looks at it again.
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -103,6 +104,8 @@ STAGES: dict[str, Callable[[], Result]] = {
 
 def main() -> int:
     """Run the stages; 1 if a test failed or was skipped."""
+    # Whoever runs this in the background has us ignore Ctrl-C, and all our children with us; some tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"one of {', '.join(STAGES)}; default all")
     chosen = parser.parse_args().stages or list(STAGES)

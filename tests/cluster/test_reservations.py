@@ -5,9 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cluster.steps import codes, eventually, fill, held, line, settled
-from conftest import CREATE_SECONDS
 from controlplane.process import wait_until
-from harness import Answer, AsyncClient, World, manifests
+from harness import CREATE_SECONDS, Answer, AsyncClient, World, manifests
 
 LATE = 5.0
 """Seconds after the time-out by which a reservation has gone, on a busy machine too."""

@@ -58,7 +58,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection that stands now."""
-        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's transports are no subclasses of it
+        # uvloop's transports are no subclasses of it
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Take what came; the answer is told when it is whole."""

@@ -17,6 +17,7 @@ from labquota.quota.quantities import MAX
 
 VERSION: Final = "1"
 _WORD: Final = re.compile(r"[^ ;,=\x00-\x1f]+")
+_WORDS: Final = re.compile(r"[^ ;,=\x00-\x1f]+(?: [^ ;,=\x00-\x1f]+){4}")
 _NOTHING: Final = "-"
 
 
@@ -76,17 +77,17 @@ def is_safe(reservation: Reservation) -> bool:
 
 
 def _reservation(reservation: Reservation) -> str:
-    return " ".join(
-        (
-            _word(reservation.uid),
-            _word(reservation.namespace),
-            _word(reservation.name),
-            _word(reservation.version or _NOTHING),
-            _word(reservation.review or _NOTHING),
-            _amounts(reservation.before),
-            _amounts(reservation.after),
-        )
+    words = (
+        reservation.uid,
+        reservation.namespace,
+        reservation.name,
+        reservation.version or _NOTHING,
+        reservation.review or _NOTHING,
     )
+    head = " ".join(words)
+    if not _WORDS.fullmatch(head):
+        head = " ".join(map(_word, words))  # says which word it is
+    return f"{head} {_amounts(reservation.before)} {_amounts(reservation.after)}"
 
 
 def _line(text: str) -> Reservation:
@@ -103,9 +104,13 @@ def _line(text: str) -> Reservation:
 
 
 def _amounts(amounts: Amounts) -> str:
-    if not amounts:
-        return _NOTHING
-    return ",".join(f"{_word(key)}={min(amounts[key], MAX)}" for key in sorted(amounts))
+    return _text(tuple(amounts.items()))
+
+
+@lru_cache(maxsize=4096)
+def _text(pairs: tuple[tuple[str, int], ...]) -> str:
+    """As `_pairs`: every reservation of a ledger is written with every admission."""
+    return ",".join(f"{_word(key)}={min(amount, MAX)}" for key, amount in sorted(pairs)) or _NOTHING
 
 
 def _parse(text: str) -> Amounts:

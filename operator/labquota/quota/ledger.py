@@ -9,6 +9,7 @@ falls below what is stored. The ledger's size follows the number of reservations
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -46,11 +47,7 @@ class Reservation(msgspec.Struct, frozen=True, gc=False):
     def __len__(self) -> int:
         """An upper bound of the bytes it takes in an encoded ledger."""
         words = sum(map(len, (self.uid, self.namespace, self.name, self.version, self.review))) + 11
-        return words + sum(
-            len(key) + len(str(amount)) + 2
-            for amounts in (self.before, self.after)
-            for key, amount in amounts.items()
-        )
+        return words + _bytes(tuple(self.before.items())) + _bytes(tuple(self.after.items()))
 
     @property
     def creates(self) -> bool:
@@ -111,11 +108,10 @@ class Book:
         return reservation in self._open.get((reservation.uid, reservation.version), ())
 
     def growth(self, reservation: Reservation) -> Amounts:
-        """What the total would grow by if this reservation joined, per resource; zeros left out."""
+        """What the total would grow by if this reservation joined, per resource; not to be changed."""
         if reservation.creates:
-            return rise(
-                self._creates.get((reservation.namespace, reservation.name), NOTHING), reservation.after
-            )
+            known_create = self._creates.get((reservation.namespace, reservation.name))
+            return reservation.after if known_create is None else rise(known_create, reservation.after)
         known = self._resizes.get(reservation.uid)
         old = NOTHING if known is None else rise(*known)
         low, high = _span(known, reservation)
@@ -127,7 +123,9 @@ class Book:
         self._size += len(reservation)
         name = reservation.namespace, reservation.name
         if reservation.creates:
-            self._creates[name] = largest(self._creates.get(name, NOTHING), reservation.after)
+            known = self._creates.get(name)
+            after = reservation.after
+            self._creates[name] = after if known is None else largest(known, after)
         else:
             self._resizes[reservation.uid] = _span(self._resizes.get(reservation.uid), reservation)
         self._open.setdefault((reservation.uid, reservation.version), []).append(reservation)
@@ -136,6 +134,12 @@ class Book:
     def close(self) -> Ledger:
         """The ledger to be written."""
         return msgspec.structs.replace(self.ledger, groups=self.groups, reservations=self.reservations)
+
+
+@lru_cache(maxsize=4096)
+def _bytes(amounts: tuple[tuple[str, int], ...]) -> int:
+    """Pods of one owner are often alike, and every reservation of a ledger joins a book with every admission."""
+    return sum(len(key) + len(str(amount)) + 2 for key, amount in amounts)
 
 
 def in_flight(ledger: Ledger) -> Amounts:

@@ -2,13 +2,17 @@
 
 import asyncio
 import random
+from typing import Final
 
 from labquota import metrics
 from labquota.clock import Clock
 from labquota.kube import ledgers
 from labquota.kube.ledgers import Ledgers, Stored
 from labquota.kube.marker import Pulse
+from labquota.quota.ledger import Book
 from labquota.quota.owners import Owner
+
+_MOST_BOOKS: Final = 1000
 
 
 class Outage(Exception):  # noqa: N818  the field's word for it
@@ -28,8 +32,29 @@ class Means:
     def __init__(self, store: Ledgers, pulse: Pulse, clock: Clock, rng: random.Random) -> None:
         self.store = store
         self._pulse, self._clock, self._rng = pulse, clock, rng
+        self._books: dict[Owner, tuple[str, Book]] = {}
         self.conflicts = 0
         self.swaps = 0
+
+    def open(self, stored: Stored) -> Book:
+        """A ledger's book; the one that was written last, if nobody has written since. It is the caller's alone."""
+        version, book = self._books.pop(stored.owner, ("", None))
+        return book if book is not None and version == stored.version else Book(stored.ledger)
+
+    async def write(self, stored: Stored, book: Book) -> None:
+        """Swap a book in, and keep it open for the next batch: to total all its reservations anew costs more.
+
+        Raises:
+            KubeError: As `Ledgers.swap`.
+            LedgerError: As `Ledgers.swap`.
+        """
+        self.swaps += 1
+        metrics.SWAPS.inc()
+        written = await self.store.swap(stored, book.close())
+        book.ledger = written.ledger
+        if len(self._books) >= _MOST_BOOKS:
+            self._books.clear()
+        self._books[stored.owner] = written.version, book
 
     async def read(self, owner: Owner) -> Stored:
         """A ledger as of now; a blank one where there is none and a marker says that this means no pods."""
@@ -47,11 +72,6 @@ class Means:
     async def pause(self, longest: float) -> None:
         """Wait a random while, so that whoever conflicts does not meet again."""
         await asyncio.sleep(self._rng.random() * longest)
-
-    def count_swap(self) -> None:
-        """A swap is sent."""
-        self.swaps += 1
-        metrics.SWAPS.inc()
 
     def count_conflict(self) -> None:
         """A swap has lost against another writer."""

@@ -118,7 +118,7 @@ class Worker:
                 if stored is None:
                     stored, fresh = await self._call_read(), True
                     batch = self._mine(batch)
-                book = Book(stored.ledger)
+                book = self._of.open(stored)
                 verdicts = [_decide(waiting, book) for waiting in batch]
                 if not fresh and not all(verdict.allowed for verdict in verdicts):
                     stored = None
@@ -158,8 +158,7 @@ class Worker:
 
     async def _call_swap(self, stored: Stored, book: Book) -> None:
         self._calling_since = self._of.now()
-        self._of.count_swap()
-        await self._of.store.swap(stored, book.close())
+        await self._of.write(stored, book)
         self._calling_since, self._failure = None, ""
 
     async def _may_try_again(self, error: Exception, batch: list[Waiting]) -> bool:
