@@ -11,6 +11,7 @@ The owner of a stored pod follows from stored objects alone, so that webhook, op
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal, NewType
 
 Owner = NewType("Owner", str)
@@ -96,6 +97,7 @@ def of_pod(annotations: Mapping[str, str], namespace: str, namespace_annotations
     return named(annotations) or of_namespace(namespace, namespace_annotations)
 
 
+@lru_cache(maxsize=4096)
 def object_name(owner: Owner) -> str:
     """The name of an owner's objects: a slug that people recognise and a hash that keeps owners apart.
 
