@@ -207,6 +207,10 @@ def test_one_ledger_that_cannot_be_read_does_not_hold_up_the_others() -> None:
         async with asyncio.timeout(60):
             await operator.folder.fold_all({ALICE, BOB})
         assert held(operator.cluster, BOB).folded["gpu"] == 1
+        await asyncio.sleep(60)
+        assert not operator.folder.is_stuck(), (
+            "in a quiet hour either: the heartbeat goes on for all the others"
+        )
 
     cluster = Cluster()
     cluster.store(where(), {"metadata": {"name": "x"}, "owner": ALICE, "ledger": "7 new"})

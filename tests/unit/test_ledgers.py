@@ -50,7 +50,6 @@ def test_a_ledger_that_is_no_longer_the_one_that_was_read_is_never_overwritten(h
             )
         with pytest.raises(errors.Conflict):
             await store.swap(before, EMPTY)
-        assert store.copy(ALICE) is None
         found = await store.read(ALICE)
         assert (found.ledger.folded if found else None) == (None if how == "removed" else {"gpu": 5})
 
@@ -189,5 +188,18 @@ def test_what_is_stored_is_one_string_and_no_managed_fields() -> None:
             ledgers.decode(json.dumps({**item, "metadata": {"resourceVersion": "1"}}).encode()).ledger
             == written.ledger
         )
+
+    run(scenario())
+
+
+def test_a_conflict_does_not_make_a_replica_forget_the_users_groups() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        store = Ledgers(cluster)
+        written = await store.swap(ledgers.blank(ALICE), Ledger(groups=("students",)))
+        await Ledgers(cluster).swap(written, Ledger(groups=("students",), epoch=2))
+        with pytest.raises(errors.Conflict):
+            await store.swap(written, Ledger())
+        assert store.groups(ALICE) == ("students",), "a controller's pod would pass without them"
 
     run(scenario())

@@ -70,3 +70,28 @@ def test_a_turn_that_fails_again_and_again_is_stuck_although_it_is_planned_anew(
         assert not schedule.is_stuck(), "something was done"
 
     scheduled(scenario)
+
+
+def test_a_turn_whose_call_hangs_is_stuck_however_often_its_owner_is_touched() -> None:
+    async def scenario(schedule: Schedule) -> None:
+        schedule.plan(ALICE, Rank.FOLD, 0)
+        await schedule.take()
+        for _ in range(4):
+            await asyncio.sleep(STUCK_SECONDS / 3)
+            schedule.plan(ALICE, Rank.FREEING, 0.03)
+        assert schedule.is_stuck()
+
+    scheduled(scenario)
+
+
+def test_a_turn_that_is_planned_anew_keeps_the_time_since_it_waits() -> None:
+    async def scenario(schedule: Schedule) -> None:
+        schedule.plan(ALICE, Rank.FOLD, 0)
+        turn = await schedule.take()
+        await asyncio.sleep(STUCK_SECONDS * 2)
+        schedule.plan(ALICE, Rank.FREEING, 0)  # touched meanwhile
+        schedule.plan(ALICE, turn.rank, 2, turn.since)
+        schedule.done(ALICE, well=False)
+        assert schedule.is_stuck()
+
+    scheduled(scenario)

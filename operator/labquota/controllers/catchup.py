@@ -112,8 +112,9 @@ class CatchUp:
         await self._pace.turn(rank)
         try:
             written = await self._store.swap(stored, new)
-        except errors.Conflict:
-            self._view.news_again(owner, news)  # a fresh copy may hold their reservations
+        except errors.KubeError:
+            # A fresh copy may hold the reservations of the others; of these it was known already.
+            self._view.news_again(owner, news - {each.uid for each in reservations})
             raise
         metrics.FOLDS.inc()
         metrics.EXPIRED.inc(sum(key(each) in given_up for each in settled))

@@ -118,7 +118,8 @@ class Folder:
                     "a fold failed",
                     extra={"owner": turn.owner, "error": str(error)},
                 )
-                self._schedule.plan(turn.owner, turn.rank, _FAILED_SECONDS, turn.since)
+                # What lasts is told, not counted as folding that is stuck: one ledger must not stop the heartbeat.
+                self._schedule.plan(turn.owner, turn.rank, _FAILED_SECONDS, None if lasting else turn.since)
                 if isinstance(error, LedgerError) or (lasting and self._store.copy(turn.owner)):
                     self._pay(turn.owner)  # it stands as it is, not missing, and must not stop all the others
             finally:

@@ -54,7 +54,8 @@ class Leader:
         self._view, self._store, self._crd, self._history = view, store, crd, history
         self._empty_seconds = empty_seconds
         self._beat = 0
-        self._whole = False
+        self._whole = ""
+        """The OwnerLedger CRD all of whose ledgers this epoch has folded; empty until it has."""
         self._empty_since: dict[str, float] = {}
 
     async def acquire(self) -> int:
@@ -68,7 +69,7 @@ class Leader:
             ExceptionGroup: With Lost in it: somebody else leads.
         """
         metrics.LEADER.set(1)
-        self._whole, self._folded = False, asyncio.Event()
+        self._whole, self._folded = "", asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._folder.run(epoch))
@@ -94,12 +95,12 @@ class Leader:
             crd_uid = self._crd.uid
             await self._folder.fold_all({*self._view.owners(), *self._store.copies})
             if crd_uid == self._crd.uid:
-                self._whole = True
+                self._whole = crd_uid
                 self._folded.set()
                 log.info("the whole cluster is folded", extra={"owners": len(self._store.copies)})
             while crd_uid == self._crd.uid:  # noqa: ASYNC110  it changes once in years
                 await asyncio.sleep(1.0)
-            self._whole = False
+            self._whole = ""
 
     async def _beats(self) -> None:
         """Renew the Lease; while folding goes on, its heartbeat says so, and once all is folded its marker does."""
@@ -109,7 +110,7 @@ class Leader:
             if not self._folder.is_stuck():
                 annotations = marker.heartbeat(self._beat)
                 if self._whole:
-                    annotations = marker.of(self._view.version, self._crd.uid, self._beat)
+                    annotations = marker.of(self._view.version, self._whole, self._beat)
             await self._lease.renew(annotations)
             metrics.PODS.set(len(self._view.by_uid))
             metrics.OWNERS.set(len(self._view.by_owner))

@@ -36,7 +36,7 @@ class Schedule:
         self._turns: dict[Owner, Turn] = {}
         self._later: list[tuple[float, int, Owner]] = []
         self._ready: list[tuple[Rank, float, int, Owner]] = []
-        self._taken: set[Owner] = set()
+        self._taken: dict[Owner, Turn] = {}
         self._order = itertools.count()
         self._last_done = clock.monotonic()
         self._wake = asyncio.Event()
@@ -47,10 +47,11 @@ class Schedule:
         turn = self._turns.get(owner)
         if turn is None:
             turn = self._turns[owner] = Turn(owner, rank, now + wait, now if since is None else since)
-        elif now + wait < turn.due or rank < turn.rank:
-            turn.due, turn.rank = min(now + wait, turn.due), min(rank, turn.rank)
         else:
-            return
+            turn.since = turn.since if since is None else min(since, turn.since)
+            if now + wait >= turn.due and rank >= turn.rank:
+                return
+            turn.due, turn.rank = min(now + wait, turn.due), min(rank, turn.rank)
         if owner not in self._taken:
             self._put(turn)
 
@@ -65,7 +66,7 @@ class Schedule:
             while self._ready:
                 owner = heapq.heappop(self._ready)[3]
                 if owner not in self._taken and (turn := self._turns.pop(owner, None)):
-                    self._taken.add(owner)
+                    self._taken[owner] = turn
                     return turn
             self._wake.clear()
             wait = self._later[0][0] - now if self._later else None
@@ -77,7 +78,7 @@ class Schedule:
 
     def done(self, owner: Owner, *, well: bool) -> None:
         """A turn is over; `well` if it brought the ledger up to the view."""
-        self._taken.discard(owner)
+        self._taken.pop(owner, None)
         if well:
             self._last_done = self._clock.monotonic()
         if turn := self._turns.get(owner):
@@ -91,7 +92,8 @@ class Schedule:
     def is_stuck(self) -> bool:
         """Whether something has been due for so long, and nothing been done, that folding cannot be said to go on."""
         latest = self._clock.monotonic() - STUCK_SECONDS
-        return self._last_done < latest and any(turn.since < latest for turn in self._turns.values())
+        waiting = (*self._turns.values(), *self._taken.values())
+        return self._last_done < latest and any(turn.since < latest for turn in waiting)
 
     def _put(self, turn: Turn) -> None:
         heapq.heappush(self._later, (turn.due, next(self._order), turn.owner))

@@ -153,7 +153,7 @@ class Exchange:
         head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}{_lines(headers)}"
         length = "" if body is None else f"Content-Length: {len(body)}\r\n"
         request = f"{head}{length}\r\n".encode("latin-1") + (body or b"")
-        async with self._room, asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds), self._room:
             connection = await self._connection()
             try:
                 return await self._ask(connection, request)

@@ -131,7 +131,7 @@ class Ledgers:
             else:
                 answer = await self._api.create(PATH, msgspec.json.encode(body))
         except (errors.AlreadyExists, errors.NotFound, errors.Conflict) as error:
-            self.copies.pop(stored.owner, None)
+            # The copy stays until it is read afresh: without it the user's groups would be forgotten meanwhile.
             raise errors.Conflict(error.status, error.reason, error.message) from error
         found = _OBJECT.decode(answer).metadata
         written = Stored(stored.owner, ledger, found.resource_version, found.uid)

@@ -104,8 +104,8 @@ def object_name(owner: Owner) -> str:
     Two identities may slug alike (`a.b@x`, `a-b-x`), so the name alone never says whose it is. The hash is long enough
     that nobody finds a second identity of the same name.
     """
-    slug = re.sub(r"[^a-z0-9]+", "-", name(owner).lower()).strip("-")[:44].strip("-")
-    digest = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    slug = re.sub(r"[^a-z0-9]+", "-", name(owner).lower()).strip("-")[:38].strip("-")
+    digest = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:24]
     return f"{slug}-{digest}" if slug else digest
 
 

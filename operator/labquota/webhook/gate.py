@@ -173,16 +173,17 @@ class _Matter:
 
     def __init__(self, request: Request, world: World, store: Ledgers, clock: Clock) -> None:
         self._request, self._world, self._store, self._clock = request, world, store, clock
-        self._revision = -1
+        self._known: tuple[int, tuple[str, ...]] | None = None
         self._case: Case
 
     def current(self) -> Case:
         """The case, examined again where the rules have changed since the last call."""
         now = self._clock.now()
         revision = self._world.revision(now)
-        if revision != self._revision:
+        groups = () if self._known is None else self._store.groups(self._case.owner)
+        if self._known != (revision, groups):
             self._case = admission.examine(self._request, self._world, now, self._store.groups)
-            self._revision = revision
+            self._known = revision, self._store.groups(self._case.owner)
         return self._case
 
 

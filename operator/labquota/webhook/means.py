@@ -39,7 +39,10 @@ class Means:
     def open(self, stored: Stored) -> Book:
         """A ledger's book; the one that was written last, if nobody has written since. It is the caller's alone."""
         version, book = self._books.pop(stored.owner, ("", None))
-        return book if book is not None and version == stored.version else Book(stored.ledger)
+        # After a restore of etcd the same version may be of another ledger.
+        if book is not None and version == stored.version and book.ledger == stored.ledger:
+            return book
+        return Book(stored.ledger)
 
     async def write(self, stored: Stored, book: Book) -> None:
         """Swap a book in, and keep it open for the next batch: to total all its reservations anew costs more.

@@ -159,7 +159,7 @@ class Worker:
     async def _call_swap(self, stored: Stored, book: Book) -> None:
         self._calling_since = self._of.now()
         await self._of.write(stored, book)
-        self._calling_since, self._failure = None, ""
+        self._calling_since, self._failure, self._unknown_since = None, "", None
 
     async def _may_try_again(self, error: Exception, batch: list[Waiting]) -> bool:
         """After a failure: whether another try may help. If not, the batch has been told."""
@@ -189,7 +189,7 @@ class Worker:
     async def _answer(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
         doubtful = []
         for waiting, judged in zip(batch, verdicts, strict=True):
-            if not judged.allowed and any(_is_aggregate(cause.code) for cause in judged.causes):
+            if not judged.allowed and all(_is_aggregate(cause.code) for cause in judged.causes):
                 doubtful.append((waiting, judged))
             else:
                 waiting.tell(judged)
