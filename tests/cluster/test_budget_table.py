@@ -53,7 +53,6 @@ async def test_kubectl_shows_a_budget_as_a_table_that_its_owner_may_read(world: 
             "gpu": "2",
             "limits.cpu": "12",
             "limits.memory": "20Gi",
-            "nvidia.com/gpu": "2",
             "pods": "1",
             "requests.cpu": "12",
             "requests.memory": "20Gi",
