@@ -5,6 +5,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from labquota.kube import errors, marker
+from labquota.kube.ledgers import Stored
 from labquota.quota.admission import Case, Verdict
 from labquota.quota.ledger import Book, Ledger
 from labquota.quota.verdict import Refused
@@ -579,5 +580,30 @@ def test_two_replicas_admit_exactly_the_limit_whatever_their_order(seed: int) ->
         assert Book(held(cluster)).total["gpu"] == 10
         assert len(held(cluster).reservations) == 10
         assert max(seen) == 10
+
+    run(scenario())
+
+
+def test_a_book_is_not_kept_for_another_ledger_that_a_restore_has_given_the_same_version() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        one = replica(cluster, STUDENT)
+        assert (await one.judge("a", gpu=1)).allowed
+        written = one.store.copy(ALICE)
+        assert written is not None
+        other = Ledger(folded={"gpu": 3}, view="7")
+        assert one.means.open(Stored(ALICE, other, written.version, written.uid)).total == {"gpu": 3}
+
+    run(scenario())
+
+
+def test_without_a_heartbeat_who_is_over_both_layers_is_still_refused() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        put(cluster, Ledger(folded={"gpu": 3}, view="7"))
+        one = replica(cluster, group(aggregate={"gpu": 3}, perPod={"gpu": 2}))
+        await asyncio.sleep(marker.HEARTBEAT_SECONDS + 1)
+        judged = await one.judge("a", gpu=3)
+        assert codes(judged) == ["AGGREGATE_GPU_QUOTA_EXCEEDED", "USER_AT_LIMIT"]
 
     run(scenario())

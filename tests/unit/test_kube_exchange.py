@@ -179,3 +179,17 @@ async def test_what_is_no_http_is_an_error_of_one_line() -> None:
     async with server(answering(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")) as (exchange, _):
         with pytest.raises(Broken, match=r"no HTTP answer: it begins with b'SSH-2\.0"):
             await exchange.call("GET", "/a", None, {}, 2)
+
+
+async def test_waiting_for_a_connection_ends_with_the_time_of_the_call() -> None:
+    async def serve(_: int, reader: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        await request(reader)
+        await reader.read()  # never answers
+
+    async with server(serve) as (exchange, _):
+        slow = [asyncio.create_task(exchange.call("GET", "/a", None, {}, 1)) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(TimeoutError):
+            await exchange.call("GET", "/a", None, {}, 0.2)
+        assert not any(task.done() for task in slow), "it waited no longer than it was told to"
+        await asyncio.gather(*slow, return_exceptions=True)

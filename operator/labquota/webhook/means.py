@@ -40,9 +40,12 @@ class Means:
         """A ledger's book; the one that was written last, if nobody has written since. It is the caller's alone."""
         version, book = self._books.pop(stored.owner, ("", None))
         # After a restore of etcd the same version may be of another ledger.
-        if book is not None and version == stored.version and book.ledger == stored.ledger:
-            return book
-        return Book(stored.ledger)
+        same = (
+            book is not None
+            and version == stored.version
+            and (book.ledger is stored.ledger or book.ledger == stored.ledger)
+        )
+        return book if book is not None and same else Book(stored.ledger)
 
     async def write(self, stored: Stored, book: Book) -> None:
         """Swap a book in, and keep it open for the next batch: to total all its reservations anew costs more.
