@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cluster.schema_objects import Object, Resources, Wrong, group, ledger, override, path, usage
+from cluster.schema_objects import Object, Resources, Wrong, group, ledger, override, usage
 from controlplane import ControlPlane
 
 
@@ -184,13 +184,3 @@ def resources(control_plane: ControlPlane) -> Resources:
 @pytest.mark.parametrize("wrong", WRONG, ids=[wrong.name for wrong in WRONG])
 def test_what_is_written_wrong_is_refused_with_its_path(resources: Resources, wrong: Wrong) -> None:
     resources.refuses(wrong)
-
-
-def test_a_budget_never_changes_hands(resources: Resources) -> None:
-    stored = resources.create(usage())
-    stored["spec"]["owner"] = "user:bob"
-    status, answer = resources.client.call("PUT", path(stored), stored)
-    resources.delete(stored)
-    assert status == 422
-    assert "spec.owner" in answer["message"]
-    assert "cannot be changed: an OwnerUsage belongs to one owner for good" in answer["message"]

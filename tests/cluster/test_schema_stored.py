@@ -1,14 +1,17 @@
-"""What people see of labquota's resources through kubectl: tables, categories, explanations, refusals."""
+"""Objects of labquota's kinds as they are stored, and what people see of them through kubectl.
+
+On a control plane of its own: where an operator runs, it writes what it knows over these, and removes the budgets of
+owners who hold nothing.
+"""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
 import yaml
 
-from cluster.schema_objects import Object, Resources, group, ledger, override, usage
+from cluster.schema_objects import Object, Resources, group, ledger, override, path, usage
 from controlplane import ControlPlane
 from labquota import api
 
@@ -18,6 +21,7 @@ READY = api.Condition(
     reason="Compiled",
     message="in force",
     last_transition_time=datetime(2026, 3, 1, 8, 0, tzinfo=UTC),
+    observed_generation=1,
 )
 
 WRITTEN: list[tuple[Object, msgspec.Struct | None]] = [
@@ -86,17 +90,15 @@ EXPLAINED = {
 
 
 @pytest.fixture(scope="module")
-def resources(control_plane: ControlPlane) -> Iterator[Resources]:
-    """Labquota's kinds, with the objects of `WRITTEN` while this module runs."""
-    resources = Resources(control_plane)
+def resources(plane: ControlPlane) -> Resources:
+    """Labquota's kinds without labquota, with the objects of `WRITTEN`."""
+    resources = Resources(plane)
     for body, status in WRITTEN:
         stored = resources.create(body)
         if status is not None:
             code, answer = resources.put_status({**stored, "status": msgspec.to_builtins(status)})
             assert code == 200, answer["message"]
-    yield resources
-    for body, _ in WRITTEN:
-        resources.delete(body)
+    return resources
 
 
 def kubectl(resources: Resources, *arguments: str, stdin: str | None = None) -> str:
@@ -143,3 +145,38 @@ def test_an_applied_group_can_be_edited_by_apply(resources: Resources) -> None:
     shown = kubectl(resources, "get", "rlg", "schema-c", "-o", "jsonpath={.spec.aggregate.gpu}")
     resources.delete(group("schema-c"))
     assert shown == "2"
+
+
+STATUS: list[tuple[Object, msgspec.Struct]] = [
+    (group(), api.ResourceLimitGroupStatus()),
+    (
+        group(),
+        api.ResourceLimitGroupStatus(conditions=(READY,), observed_generation=1, owners=12, over_limit=1),
+    ),
+    (
+        override(),
+        api.ResourceLimitOverrideStatus(phase="Expired", conditions=(READY,), observed_generation=3),
+    ),
+    (usage(), api.OwnerUsageStatus()),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), STATUS)
+def test_what_the_operator_writes_passes_its_own_schema(
+    resources: Resources, body: Object, status: msgspec.Struct
+) -> None:
+    stored = resources.create(body)
+    code, answer = resources.put_status({**stored, "status": msgspec.to_builtins(status)})
+    resources.delete(body)
+    assert code == 200, answer["message"]
+    assert msgspec.convert(answer["status"], type(status)) == status
+
+
+def test_a_budget_never_changes_hands(resources: Resources) -> None:
+    stored = resources.create(usage())
+    stored["spec"]["owner"] = "user:bob"
+    status, answer = resources.client.call("PUT", path(stored), stored)
+    resources.delete(stored)
+    assert status == 422
+    assert "spec.owner" in answer["message"]
+    assert "cannot be changed: an OwnerUsage belongs to one owner for good" in answer["message"]
