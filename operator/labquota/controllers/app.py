@@ -1,17 +1,19 @@
 """One operator, put together: watches at once, folding while it holds the Lease, standing by otherwise."""
 
 import asyncio
+import functools
 import logging
 import random
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
 from labquota.api import OwnerUsage
-from labquota.clock import SystemClock
+from labquota.clock import Clock, SystemClock
 from labquota.controllers import handlers, nodes, usage
 from labquota.controllers.budgets import Budgets
 from labquota.controllers.expiring import Expiry
@@ -47,13 +49,13 @@ class Operator:
     Args:
         api: The API server.
         settings: What the administrator has set.
-        take_signals: Makes SIGTERM and SIGINT stop this operator.
+        clock: Measures all intervals, and tells the time that people read.
+        rng: Jitter, and what makes this process's name in the Lease unique.
     """
 
-    def __init__(self, api: Api, settings: Settings, take_signals: Callable[[], None]) -> None:
-        clock, rng = SystemClock(), random.Random()  # noqa: S311  jitter, not a secret
+    def __init__(self, api: Api, settings: Settings, clock: Clock, rng: random.Random) -> None:
         self._clock = clock
-        self._api, self._settings, self._take_signals = api, settings, take_signals
+        self._api, self._settings = api, settings
         self.world, crd = World(), Crd()
         self._world_changed = asyncio.Event()
         self.view = Pods(self.world, self._pods_touched)
@@ -87,6 +89,8 @@ class Operator:
 
         history = History(self.view, current, hurry, relist)
         self.leader = Leader(lease, self.folder, self.expiry, self.view, self.store, crd, history)
+        self.reports: list[Callable[[], Coroutine[Any, Any, None]]] = [self.usage.run, self.statuses.run]
+        """What tells people of ledgers while this operator leads, and writes none of them."""
 
     async def run(self) -> None:
         """Watch, wait for the Lease, lead; lost, stand by again. Until cancelled."""
@@ -110,9 +114,8 @@ class Operator:
     async def _lead(self, epoch: int) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.leader.lead(epoch))
-            tasks.create_task(self.usage.run())
-            tasks.create_task(self.statuses.run())
-            tasks.create_task(handlers.run(self.statuses, self._take_signals))
+            for report in self.reports:
+                tasks.create_task(report())
 
     async def _follow_world(self) -> None:
         """After groups, overrides or namespaces have changed: other owners, other keys in ledgers, other budgets."""
@@ -159,7 +162,8 @@ async def run(settings: Settings) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, task.cancel)
 
-        operator = Operator(api, settings, take_signals)
+        operator = Operator(api, settings, SystemClock(), random.Random())  # noqa: S311  jitter, not a secret
+        operator.reports.append(functools.partial(handlers.run, operator.statuses, take_signals))
         task = asyncio.create_task(operator.run())
         take_signals()
         runners = []

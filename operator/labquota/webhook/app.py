@@ -5,8 +5,9 @@ import random
 import signal
 
 from labquota import serving
-from labquota.clock import SystemClock
+from labquota.clock import Clock, SystemClock
 from labquota.kube import credentials
+from labquota.kube.api import Api
 from labquota.kube.client import HttpApi
 from labquota.kube.ledgers import Ledgers
 from labquota.kube.marker import Marker, Pulse
@@ -19,8 +20,45 @@ from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
 from labquota.webhook.means import Means
 
-_CALL_SECONDS = 4.0
+CALL_SECONDS = 4.0
+"""Time-out of one call to the API server: a failure leaves time for another try before an answer is due."""
 _OPERATOR_SECONDS = 5.0
+
+
+class Replica:
+    """The parts of one replica, without its server: what it watches, and the gate that answers from that.
+
+    Args:
+        api: The API server.
+        settings: What the administrator has set.
+        clock: Deadlines, and the time that decides which overrides apply.
+        rng: Jitter.
+    """
+
+    def __init__(self, api: Api, settings: Settings, clock: Clock, rng: random.Random) -> None:
+        self._clock = clock
+        self._synced_at: float | None = None
+        world, store, self._marker = World(), Ledgers(api), Marker(clock)
+        self._watching = Watching(api, clock, rng)
+        self._watching.world(world)
+        self._watching.ledgers(store)
+        self._watching.marker(self._marker, settings.namespace)
+        pulse = Pulse(api, self._marker, settings.namespace, clock)
+        admissions = Admissions(Means(store, pulse, clock, rng), clock)
+        self.gate = Gate(world, store, admissions, Holders(api, clock), clock, settings.create_seconds)
+
+    async def run(self) -> None:
+        """Keep what it knows up to date, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self._watching.informers:
+                tasks.create_task(informer.run())
+
+    def synced(self) -> bool:
+        """Whether this replica knows what it needs; an operator that starts beside it is waited for a moment."""
+        if not self._watching.synced:
+            return False
+        self._synced_at = self._synced_at or self._clock.monotonic()
+        return self._marker.is_complete() or self._clock.monotonic() - self._synced_at > _OPERATOR_SECONDS
 
 
 async def run(settings: Settings) -> None:
@@ -36,35 +74,16 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with HttpApi(credentials.load(), timeout=_CALL_SECONDS) as api, asyncio.TaskGroup() as tasks:
-        world, store, marker = World(), Ledgers(api), Marker(clock)
-        watching = Watching(api, clock, rng)
-        watching.world(world)
-        watching.ledgers(store)
-        watching.marker(marker, settings.namespace)
-        pulse = Pulse(api, marker, settings.namespace, clock)
-        admissions = Admissions(Means(store, pulse, clock, rng), clock)
-        gate = Gate(world, store, admissions, Holders(api, clock), clock, settings.create_seconds)
-        watches = [tasks.create_task(informer.run()) for informer in watching.informers]
-
-        synced_at: float | None = None
-
-        def synced() -> bool:
-            """Whether this replica knows what it needs; an operator that starts beside it is waited for a moment."""
-            nonlocal synced_at
-            if not watching.synced:
-                return False
-            synced_at = synced_at or clock.monotonic()
-            return marker.is_complete() or clock.monotonic() - synced_at > _OPERATOR_SECONDS
-
-        app = server.application(gate, clock, synced)
+    async with HttpApi(credentials.load(), timeout=CALL_SECONDS) as api, asyncio.TaskGroup() as tasks:
+        replica = Replica(api, settings, clock, rng)
+        watching = tasks.create_task(replica.run())
+        app = server.application(replica.gate, clock, replica.synced)
         reuse = settings.reuse_port
         runners = [await serving.listen(app, settings.host, settings.port, tls=tls, reuse_port=reuse)]
         if settings.metrics_port:
-            ready = serving.operations(synced)
+            ready = serving.operations(replica.synced)
             runners.append(await serving.listen(ready, settings.metrics_host, settings.metrics_port))
         await stop.wait()
         for runner in runners:
             await runner.cleanup()  # what is open is answered first
-        for watch in watches:
-            watch.cancel()
+        watching.cancel()
