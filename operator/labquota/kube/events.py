@@ -5,6 +5,7 @@ The objects themselves stay raw bytes until the informer's own decoder takes the
 
 import msgspec
 
+from labquota.kube import nesting
 from labquota.kube.errors import Status
 
 INITIAL_END = "k8s.io/initial-events-end"
@@ -55,11 +56,23 @@ class RawEvent(msgspec.Struct, gc=False):
     object: msgspec.Raw
 
 
-page = msgspec.json.Decoder(Page).decode
+_page = msgspec.json.Decoder(Page).decode
 _event = msgspec.json.Decoder(Event).decode
 _raw_event = msgspec.json.Decoder(RawEvent).decode
 meta = msgspec.json.Decoder(Object).decode
 status = msgspec.json.Decoder(Status).decode
+
+
+def page(body: bytes) -> Page:
+    """Take one page of a list apart. What lies too deep in an object is left out of it (`nesting`).
+
+    Raises:
+        msgspec.DecodeError: the body is no list.
+    """
+    try:
+        return _page(body)
+    except RecursionError:
+        return _page(nesting.pruned(body))
 
 
 def parse(line: bytes) -> tuple[str, ObjectMeta, msgspec.Raw]:
@@ -67,11 +80,16 @@ def parse(line: bytes) -> tuple[str, ObjectMeta, msgspec.Raw]:
 
     The API server writes `{"type":"ADDED","object":{...}}` and nothing else, so the object is cut out by its position
     once the line has proven to be such; as a raw field it would be read a second time, a quarter of the event's cost.
+    What lies too deep in the object is left out of it (`nesting`).
 
     Raises:
         msgspec.DecodeError: the line is no event.
     """
-    found = _event(line)
+    try:
+        found = _event(line)
+    except RecursionError:
+        line = nesting.pruned(line)
+        found = _event(line)
     begin = f'{{"type":"{found.type}","object":'.encode()
     if line.startswith(begin) and line.endswith(b"}"):
         return found.type, found.object.metadata, msgspec.Raw(line[len(begin) : -1])
