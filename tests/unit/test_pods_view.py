@@ -202,3 +202,32 @@ def test_sums_equal_a_recount_whatever_happens(
             for owner in (ALICE, BOB, LAB)
         }
         assert seen.view.by_owner == {owner: uids for owner, uids in members.items() if uids}
+
+
+def test_sums_that_were_miscounted_are_recounted_from_the_pods_and_put_right() -> None:
+    seen = Seen()
+    seen.change("ADDED", "a", gpu=2)
+    seen.change("ADDED", "b", gpu=1, phase="Succeeded")
+    seen.change("ADDED", "c", gpu=1, owner=BOB)
+    assert seen.view.recount(ALICE) == seen.view.sums(ALICE) == {"pods": 1, "gpu": 2}
+    seen.view._sums[ALICE]["gpu"] = 7  # noqa: SLF001  nothing public miscounts
+    assert seen.view.recount(ALICE) == {"pods": 1, "gpu": 2} != seen.view.sums(ALICE)
+    seen.told.clear()
+    seen.view.rebuild()
+    assert seen.told == [(ALICE, True)]
+    assert seen.view.sums(ALICE) == {"pods": 1, "gpu": 2}
+    assert seen.change("DELETED", "a", gpu=2) == [(ALICE, True)]
+    assert (seen.view.sums(ALICE), seen.view.sums(BOB)) == ({}, {"pods": 1, "gpu": 1})
+
+
+def test_a_pod_that_its_owners_sums_have_lost_is_counted_again() -> None:
+    seen = Seen()
+    seen.change("ADDED", "a", gpu=2)
+    pod = seen.view.by_uid["uid-a"]
+    assert seen.view.is_counted(pod)
+    seen.view.by_owner.clear()
+    assert not seen.view.is_counted(pod)
+    assert seen.view.recount(ALICE) == {}
+    seen.view.rebuild()
+    assert seen.view.is_counted(pod)
+    assert seen.view.recount(ALICE) == {"pods": 1, "gpu": 2}

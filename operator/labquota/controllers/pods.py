@@ -3,7 +3,7 @@
 The sink of the pod informer.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -47,6 +47,30 @@ class Pods:
         """What the owner holds, of resources that a ledger keeps, saturated as the amounts of one pod are."""
         keeps = self._world.keeps
         return {key: min(amount, MAX) for key, amount in self._sums.get(owner, {}).items() if keeps(key)}
+
+    def recount(self, owner: Owner) -> Amounts:
+        """As `sums`, added up afresh from the pods themselves: the same, unless a change was miscounted."""
+        charges = [charge for uid in self.by_owner.get(owner, ()) if (charge := self.by_uid.get(uid))]
+        held = [each.amounts for each in charges if each.owner == owner and self.holds(each)]
+        alike, times = {id(amounts): amounts for amounts in held}, Counter(map(id, held))
+        counted: Amounts = {}
+        for number, amounts in alike.items():
+            _add(counted, amounts, times[number])
+        keeps = self._world.keeps
+        return {key: min(amount, MAX) for key, amount in counted.items() if keeps(key)}
+
+    def is_counted(self, charge: Charge) -> bool:
+        """Whether a pod of the view is among those of its owner."""
+        return charge.uid in self.by_owner.get(charge.owner, ())
+
+    def rebuild(self) -> None:
+        """Find each owner's pods and sums anew from the pods themselves, and tell of those whose sums were wrong."""
+        sums, self._sums, self.by_owner = self._sums, {}, {}
+        for charge in self.by_uid.values():
+            self._join(charge)
+        for owner in {*sums, *self._sums}:
+            if sums.get(owner) != self._sums.get(owner):
+                self._touched(owner, True)
 
     def holds(self, charge: Charge) -> bool:
         """Whether a pod costs its owner anything: it is not finished, and not given up with a lost node."""
@@ -157,10 +181,10 @@ class Pods:
         return True
 
 
-def _add(sums: Amounts, amounts: Amounts, sign: int) -> None:
+def _add(sums: Amounts, amounts: Amounts, times: int) -> None:
     """Add in place. Sums may pass the saturation of a single amount: a later subtraction must undo them exactly."""
     for key, amount in amounts.items():
-        left = sums.get(key, 0) + sign * amount
+        left = sums.get(key, 0) + times * amount
         if left:
             sums[key] = left
         else:
