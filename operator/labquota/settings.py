@@ -42,6 +42,11 @@ class Settings:
         "The longest a create or resize that the webhook allowed can take until it is stored: 34 s in the API "
         "server whatever its flags say, and 10 s for etcd. A reservation whose pod is not seen is dropped after it.",
     )
+    advances: bool = _setting(
+        True,
+        "Take budget in advance for owners with plenty left who create several pods within seconds, so that most of "
+        "their pods need no write before their answer.",
+    )
     lease_seconds: float = _setting(
         10.0,
         "Time without renewal after which another operator takes over; at least 3. With the takeover itself it must "

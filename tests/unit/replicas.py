@@ -24,7 +24,7 @@ class Replica:
 
     def __init__(self, cluster: Cluster, of: World, seed: int = 1, *, folded: bool = True) -> None:
         self.world, self.clock = of, Clock()
-        self.store, self.marker = Ledgers(cluster), Marker(self.clock)
+        self.store, self.marker = Ledgers(cluster, lambda owner: self.admissions.told(owner)), Marker(self.clock)
         pulse = Pulse(cluster, self.marker, "labquota-system", self.clock)
         self.means = Means(self.store, pulse, self.clock, random.Random(seed))
         self.admissions = Admissions(self.means, self.clock)

@@ -42,7 +42,7 @@ def test_requests_that_come_together_share_one_swap() -> None:
         assert all(verdict.allowed for verdict in verdicts)
         assert cluster.count("create", "ownerledgers") == one.means.swaps == 1
         assert len(held(cluster).reservations) == 50
-        assert (await one.judge("next", gpu=1)).allowed
+        assert (await one.judge("next", gpu=80 - 50)).allowed
         assert cluster.count("replace", "ownerledgers") == 1
         assert cluster.count("get", "ownerledgers") == 1
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from labquota import metrics
 from labquota.controllers.pacing import Pace, Rank
 from labquota.controllers.pods import Pods
-from labquota.controllers.settling import Key, is_settled, key
+from labquota.controllers.settling import Key, is_settled, key, key_of
 from labquota.kube import errors, ledgers, versions
 from labquota.kube.errors import Lost
 from labquota.kube.ledgers import Ledgers, Stored
@@ -101,14 +101,15 @@ class CatchUp:
         owner, reservations = stored.owner, stored.ledger.reservations
         folded = self._view.sums(owner)
         settled = [each for each in reservations if is_settled(each, owner, self._view, given_up)]
+        lapsed = [each for each in stored.ledger.advances if key_of(each) in given_up]
         if not stored.exists and not folded:
             return
         same = folded == stored.ledger.folded and epoch == stored.ledger.epoch
-        if stored.exists and same and not settled:
-            self._folded(stored, set())
+        if stored.exists and same and not settled and not lapsed:
+            await self._look_again(stored)
             return
         news = self._view.news(owner)
-        new = ledger.fold(stored.ledger, folded, self._view.version, epoch, settled)
+        new = ledger.fold(stored.ledger, folded, self._view.version, epoch, settled, lapsed)
         await self._pace.turn(rank)
         try:
             written = await self._store.swap(stored, new)
@@ -117,6 +118,33 @@ class CatchUp:
             self._view.news_again(owner, news - {each.uid for each in reservations})
             raise
         metrics.FOLDS.inc()
-        metrics.EXPIRED.inc(sum(key(each) in given_up for each in settled))
+        metrics.EXPIRED.inc(sum(key(each) in given_up for each in settled) + len(lapsed))
         given_up.difference_update(map(key, settled))
-        self._folded(written, news - {each.uid for each in reservations})
+        given_up.difference_update(map(key_of, lapsed))
+        self._tell(stored, written, news)
+
+    async def _look_again(self, stored: Stored) -> None:
+        """Tell of newcomers who were waiting for an advance to be accounted for, now that nothing is to be folded."""
+        news = self._view.news(stored.owner)
+        if news - {each.uid for each in stored.ledger.reservations} and not stored.ledger.advances:
+            fresh = await self._store.read(stored.owner)
+            if fresh is None or fresh.version != stored.version:
+                self._view.news_again(
+                    stored.owner, news
+                )  # what is known of the ledger now brings the next look
+                return
+        self._tell(stored, stored, news)
+
+    def _tell(self, stored: Stored, written: Stored, news: set[str]) -> None:
+        """Say what was folded, and which newcomers had no reservation.
+
+        While a replica holds an advance, it may have let them through and will write that down, so they are looked at
+        again. With an advance that lapsed, nobody will ever know which came from it.
+        """
+        without = news - {each.uid for each in stored.ledger.reservations}
+        if written.ledger.advances:
+            self._view.news_again(stored.owner, without)
+            without = set()
+        elif stored.ledger.advances:
+            without = set()
+        self._folded(written, without)

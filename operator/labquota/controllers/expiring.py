@@ -1,8 +1,9 @@
-"""Reservations whose pod was never stored: refused after us, or lost on the way.
+"""Reservations whose pod was never stored, refused after us or lost on the way; and advances of replicas that are gone.
 
 Once a reservation is older than the longest a create can take, by our own monotonic clock since we first saw it, one
 current resourceVersion is taken by a quorum read. When the view has passed that and still does not show the pod, it
-can never be stored. Standbys watch ledgers too, so that a takeover keeps these clocks.
+can never be stored. An advance lapses in the same way, later by the time for which its holder may give out of it: by
+then whatever was let through from it is in the view. Standbys watch ledgers too, so that a takeover keeps these clocks.
 """
 
 import asyncio
@@ -13,10 +14,11 @@ from typing import Final
 from labquota.clock import Clock
 from labquota.controllers.folding import Folder
 from labquota.controllers.pods import Pods
-from labquota.controllers.settling import Key, is_settled, key
+from labquota.controllers.settling import Key, is_settled, key, key_of
 from labquota.kube import versions
 from labquota.kube.errors import KubeError
 from labquota.kube.ledgers import Ledgers
+from labquota.quota.advances import LAPSED_SECONDS
 from labquota.quota.owners import Owner
 
 log = logging.getLogger(__name__)
@@ -54,11 +56,10 @@ class Expiry:
         """A newer copy of an owner's ledger is known: start the clocks of new reservations, forget those that left."""
         copy = self._store.copy(owner)
         known = self._first_seen.pop(owner, {})
-        if copy is not None and copy.ledger.reservations:
+        if copy is not None and (copy.ledger.reservations or copy.ledger.advances):
             now = self._clock.monotonic()
-            self._first_seen[owner] = {
-                key(each): known.get(key(each), now) for each in copy.ledger.reservations
-            }
+            keys = (*map(key, copy.ledger.reservations), *map(key_of, copy.ledger.advances))
+            self._first_seen[owner] = {each: known.get(each, now) for each in keys}
 
     async def run(self, folder: Folder) -> None:
         """Give up what is overdue and unseen, until cancelled."""
@@ -77,17 +78,23 @@ class Expiry:
                 log.warning("reservations cannot be given up now", extra={"error": str(error)})
 
     def _overdue(self) -> dict[Owner, set[Key]]:
-        """Owners with overdue reservations, and those of them that the view does not answer."""
+        """Owners with overdue reservations or advances, and those of them that the view does not answer."""
         latest = self._clock.monotonic() - self._seconds
         found: dict[Owner, set[Key]] = {}
         for owner, seen in self._first_seen.items():
-            old = {each for each, since in seen.items() if since <= latest}
+            old = {each: since for each, since in seen.items() if since <= latest}
             copy = self._store.copy(owner) if old else None
             if copy is None:
                 continue
             late = [each for each in copy.ledger.reservations if key(each) in old]
-            if late:
-                found[owner] = {key(each) for each in late if not is_settled(each, owner, self._view, ())}
+            lapsed = {
+                each
+                for each in map(key_of, copy.ledger.advances)
+                if old.get(each, latest) <= latest - LAPSED_SECONDS
+            }
+            if late or lapsed:
+                unseen = {key(each) for each in late if not is_settled(each, owner, self._view, ())}
+                found[owner] = unseen | lapsed
         return found
 
     async def _view_is_current(self) -> bool:

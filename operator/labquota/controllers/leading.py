@@ -127,7 +127,9 @@ class Leader:
             empty = {
                 owner
                 for owner, copy in self._store.copies.items()
-                if copy.ledger.folded == EMPTY.folded and not copy.ledger.reservations
+                if copy.ledger.folded == EMPTY.folded
+                and not copy.ledger.reservations
+                and not copy.ledger.advances
             }
             self._empty_since = {owner: self._empty_since.get(owner, now) for owner in empty}
             for owner in sorted(empty):

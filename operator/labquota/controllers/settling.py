@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from labquota.controllers.pods import Pods
 from labquota.kube import versions
+from labquota.quota.advances import Advance
 from labquota.quota.ledger import Reservation
 from labquota.quota.owners import Owner
 
@@ -17,6 +18,11 @@ Two resizes of one pod may replace the same version, and the later one must not 
 def key(reservation: Reservation) -> Key:
     """What tells reservations apart."""
     return reservation.uid, reservation.version, reservation.review
+
+
+def key_of(advance: Advance) -> Key:
+    """What tells advances apart, from each other and from reservations."""
+    return "", "", advance.id
 
 
 def is_settled(reservation: Reservation, owner: Owner, view: Pods, given_up: Collection[Key]) -> bool:

@@ -1,6 +1,6 @@
 """A ledger as one compact string, versioned, since a structured object costs the API server several times as much.
 
-    1 EPOCH VIEW GROUPS FOLDED;UID NAMESPACE NAME VERSION REVIEW BEFORE AFTER;…
+    1 EPOCH VIEW GROUPS FOLDED;ADVANCE RECALLED AMOUNTS;…;UID NAMESPACE NAME VERSION REVIEW BEFORE AFTER;…
 
 AMOUNTS are `key=amount,…` in base units, sorted by key; GROUPS are percent-encoded and joined by commas; `-` stands for
 nothing. None of the separators can stand in a UID, a name or a resource key.
@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
+from labquota.quota.advances import Advance
 from labquota.quota.amounts import Amounts
 from labquota.quota.ledger import Ledger, Reservation
 from labquota.quota.quantities import MAX
@@ -19,6 +20,8 @@ VERSION: Final = "1"
 _WORD: Final = re.compile(r"[^ ;,=\x00-\x1f]+")
 _WORDS: Final = re.compile(r"[^ ;,=\x00-\x1f]+(?: [^ ;,=\x00-\x1f]+){4}")
 _NOTHING: Final = "-"
+_RECALLED: Final = "recalled"
+_ADVANCE_WORDS: Final = 3
 
 
 class LedgerError(ValueError):
@@ -33,7 +36,7 @@ def encode(ledger: Ledger) -> str:
     """
     groups = ",".join(map(_group, ledger.groups)) or _NOTHING
     head = f"{VERSION} {ledger.epoch} {_word(ledger.view)} {groups} {_amounts(ledger.folded)}"
-    return ";".join([head, *map(_reservation, ledger.reservations)])
+    return ";".join([head, *map(_advance, ledger.advances), *map(_reservation, ledger.reservations)])
 
 
 def decode(text: str) -> Ledger:
@@ -48,12 +51,16 @@ def decode(text: str) -> Ledger:
         raise LedgerError(f'ledger format "{version[:20]}" is not known here; this release reads {VERSION}')
     try:
         _, epoch, view, groups, folded = head.split(" ")
+        advances = 0
+        while advances < len(lines) and lines[advances].count(" ") == _ADVANCE_WORDS - 1:
+            advances += 1
         return Ledger(
             folded=_parse(folded),
             view=_digits(view),
             epoch=int(_digits(epoch)),
             groups=() if groups == _NOTHING else tuple(map(unquote, groups.split(","))),
-            reservations=tuple(map(_line, lines)),
+            reservations=tuple(map(_line, lines[advances:])),
+            advances=tuple(map(_advance_of, lines[:advances])),
         )
     except LedgerError:
         raise
@@ -74,6 +81,17 @@ def is_safe(reservation: Reservation) -> bool:
         *reservation.after,
     ]
     return all(map(_WORD.fullmatch, words))
+
+
+def _advance(advance: Advance) -> str:
+    return f"{_word(advance.id)} {_RECALLED if advance.recalled else _NOTHING} {_amounts(advance.amounts)}"
+
+
+def _advance_of(text: str) -> Advance:
+    name, recalled, amounts = text.split(" ")
+    if recalled not in (_RECALLED, _NOTHING):
+        raise LedgerError(f'"{recalled[:40]}" is neither {_RECALLED} nor {_NOTHING}')
+    return Advance(id=_word(name), amounts=_parse(amounts), recalled=recalled == _RECALLED)
 
 
 def _reservation(reservation: Reservation) -> str:

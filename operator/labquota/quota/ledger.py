@@ -3,9 +3,11 @@
     total = folded
           + Σ over new pods: per namespace/name the largest   (only one pod of a name can exist)
           + Σ over resized pods: max(after) - min(before) of their open reservations, per resource
+          + Σ over advances that replicas hold
 
-A reservation is written before its pod can be stored and leaves only through the operator, so the total never
-falls below what is stored. The ledger's size follows the number of reservations, never the number of pods.
+A reservation is written before its pod can be stored; or in the same write that takes out the advance from which its
+pod was let through. It leaves only through the operator, so the total never falls below what is stored. The ledger's
+size follows the number of reservations, never the number of pods.
 """
 
 from collections.abc import Iterable
@@ -14,6 +16,8 @@ from typing import Final
 
 import msgspec
 
+from labquota.quota import advances
+from labquota.quota.advances import Advance
 from labquota.quota.amounts import Amounts, add, largest, rise
 
 NOTHING: Final[Amounts] = {}
@@ -66,6 +70,7 @@ class Ledger(msgspec.Struct, frozen=True, gc=False):
     groups: tuple[str, ...] = ()
     """The user's groups at their newest direct request, as far as a limit names them."""
     reservations: tuple[Reservation, ...] = ()
+    advances: tuple[Advance, ...] = ()
 
 
 EMPTY: Final = Ledger()
@@ -81,15 +86,31 @@ class Book:
         self._resizes: dict[str, tuple[Amounts, Amounts]] = {}
         self._open: dict[tuple[str, str], list[Reservation]] = {}
         self._count_by_name: dict[tuple[str, str], int] = {}
-        self.total: Amounts = dict(ledger.folded)
+        self._held: Amounts = dict(ledger.folded)
+        self._advances: dict[str, Advance] = {}
+        self.total: Amounts = self._held
+        """All that the owner holds; not to be changed."""
         self._size = _HEAD_BYTES + sum(len(key) + 21 for key in ledger.folded)
         for reservation in ledger.reservations:
             self.join(reservation)
+        if ledger.advances:
+            self.advances = ledger.advances
 
     @property
     def size(self) -> int:
         """An upper bound of the bytes that the encoded ledger takes."""
-        return self._size + sum(3 * len(group.encode("utf-8", "surrogatepass")) + 1 for group in self.groups)
+        groups = sum(3 * len(group.encode("utf-8", "surrogatepass")) + 1 for group in self.groups)
+        return self._size + groups + sum(map(len, self._advances.values()))
+
+    @property
+    def advances(self) -> tuple[Advance, ...]:
+        """What replicas hold in advance."""
+        return tuple(self._advances.values())
+
+    @advances.setter
+    def advances(self, held: Iterable[Advance]) -> None:
+        self._advances = {advance.id: advance for advance in held}
+        self.total = add(self._held, advances.together(self._advances.values()))
 
     @property
     def reservations(self) -> tuple[Reservation, ...]:
@@ -119,7 +140,9 @@ class Book:
 
     def join(self, reservation: Reservation) -> None:
         """Take a reservation in."""
-        self.total = add(self.total, self.growth(reservation))
+        growth = self.growth(reservation)
+        self._held = add(self._held, growth)
+        self.total = add(self.total, growth) if self._advances else self._held
         self._size += len(reservation)
         name = reservation.namespace, reservation.name
         if reservation.creates:
@@ -133,7 +156,9 @@ class Book:
 
     def close(self) -> Ledger:
         """The ledger to be written."""
-        return msgspec.structs.replace(self.ledger, groups=self.groups, reservations=self.reservations)
+        return msgspec.structs.replace(
+            self.ledger, groups=self.groups, reservations=self.reservations, advances=self.advances
+        )
 
 
 @lru_cache(maxsize=4096)
@@ -143,11 +168,18 @@ def _bytes(amounts: tuple[tuple[str, int], ...]) -> int:
 
 
 def in_flight(ledger: Ledger) -> Amounts:
-    """The part of the total that reservations make up."""
+    """The part of the total that reservations and advances make up."""
     return rise(ledger.folded, Book(ledger).total)
 
 
-def fold(ledger: Ledger, folded: Amounts, view: str, epoch: int, settled: Iterable[Reservation]) -> Ledger:
+def fold(
+    ledger: Ledger,
+    folded: Amounts,
+    view: str,
+    epoch: int,
+    settled: Iterable[Reservation],
+    lapsed: Iterable[Advance] = (),
+) -> Ledger:
     """The ledger after the operator has counted the pods in its view.
 
     Args:
@@ -156,10 +188,17 @@ def fold(ledger: Ledger, folded: Amounts, view: str, epoch: int, settled: Iterab
         view: The pods resourceVersion of that view.
         epoch: The transition count of the operator's Lease.
         settled: Reservations that the view answers, or that can never be stored.
+        lapsed: Advances out of which their holders can give nothing any more; what they gave, the view shows.
     """
-    gone = set(map(id, settled))
-    kept = tuple(reservation for reservation in ledger.reservations if id(reservation) not in gone)
-    return Ledger(folded=folded, view=view, epoch=epoch, groups=ledger.groups, reservations=kept)
+    gone = {*map(id, settled), *map(id, lapsed)}
+    return Ledger(
+        folded=folded,
+        view=view,
+        epoch=epoch,
+        groups=ledger.groups,
+        reservations=tuple(each for each in ledger.reservations if id(each) not in gone),
+        advances=tuple(each for each in ledger.advances if id(each) not in gone),
+    )
 
 
 def _span(known: tuple[Amounts, Amounts] | None, reservation: Reservation) -> tuple[Amounts, Amounts]:

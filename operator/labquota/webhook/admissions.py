@@ -1,6 +1,8 @@
-"""From case to verdict: requests of one owner queue up, and one worker serves them a batch at a time.
+"""From case to verdict: out of the advance, or requests of one owner queue up and are served a batch at a time.
 
-judge() ──► queue of the owner ──► Worker: start from the newest copy ──► decide each, in order
+judge() ──► purse: the advance, nothing to write
+   │
+   └──────► queue of the owner ──► Worker: start from the newest copy ──► decide each, in order
                                       ▲                                        │ refused on a copy?
                                       │ conflict, with jitter                  ▼
                                       └────────── one compare-and-swap ◄── one quorum read
@@ -14,7 +16,8 @@ from labquota.quota.admission import Verdict
 from labquota.quota.owners import Owner
 from labquota.quota.verdict import Refused
 from labquota.webhook.means import Means, Outage
-from labquota.webhook.worker import Current, Moved, Worker
+from labquota.webhook.waiting import Current, Moved
+from labquota.webhook.worker import Worker
 
 
 class Admissions:
@@ -48,8 +51,11 @@ class Admissions:
                 continue
 
     async def _judge(self, current: Current, seconds: float) -> Verdict:
-        owner = current().owner
+        case = current()
+        owner = case.owner
         worker = self._workers.get(owner)
+        if worker is not None and (given := worker.give(case)):
+            return given
         if worker is None:
             worker = self._workers[owner] = Worker(self._means, owner, self._forget)
         waiting = worker.take(current)
@@ -62,6 +68,17 @@ class Admissions:
                 raise Outage(worker.outage) from None
             text = f"requests of {owner} queue for longer than the API server waits; send fewer at once"
             return Verdict(allowed=False, causes=(Refused(verdict.TOO_SLOW, text),))
+
+    def told(self, owner: Owner) -> None:
+        """A newer copy of an owner's ledger is known."""
+        if worker := self._workers.get(owner):
+            worker.told()
+
+    async def close(self, seconds: float) -> None:
+        """Write down what was given out of advances and give them back, as far as there is time."""
+        closing = [asyncio.ensure_future(worker.close()) for worker in self._workers.values()]
+        if closing:
+            await asyncio.wait(closing, timeout=seconds)
 
     def _forget(self, owner: Owner) -> None:
         self._workers.pop(owner, None)

@@ -12,6 +12,7 @@ from labquota.kube.client import HttpApi
 from labquota.kube.ledgers import Ledgers
 from labquota.kube.marker import Marker, Pulse
 from labquota.kube.watching import Watching
+from labquota.quota.owners import Owner
 from labquota.quota.world import World
 from labquota.settings import Settings
 from labquota.webhook import server
@@ -23,6 +24,7 @@ from labquota.webhook.means import Means
 CALL_SECONDS = 4.0
 """Time-out of one call to the API server: a failure leaves time for another try before an answer is due."""
 _OPERATOR_SECONDS = 5.0
+_CLOSING_SECONDS = 2.0
 
 
 class Replica:
@@ -38,20 +40,28 @@ class Replica:
     def __init__(self, api: Api, settings: Settings, clock: Clock, rng: random.Random) -> None:
         self._clock = clock
         self._synced_at: float | None = None
-        world, store, self._marker = World(), Ledgers(api), Marker(clock)
+        world, store, self._marker = World(), Ledgers(api, self._told), Marker(clock)
         self._watching = Watching(api, clock, rng)
         self._watching.world(world)
         self._watching.ledgers(store)
         self._watching.marker(self._marker, settings.namespace)
         pulse = Pulse(api, self._marker, settings.namespace, clock)
-        admissions = Admissions(Means(store, pulse, clock, rng), clock)
-        self.gate = Gate(world, store, admissions, Holders(api, clock), clock, settings.create_seconds)
+        means = Means(store, pulse, clock, rng, take_advances=settings.advances)
+        self._admissions = Admissions(means, clock)
+        self.gate = Gate(world, store, self._admissions, Holders(api, clock), clock, settings.create_seconds)
 
     async def run(self) -> None:
         """Keep what it knows up to date, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for informer in self._watching.informers:
                 tasks.create_task(informer.run())
+
+    async def close(self) -> None:
+        """Give back what was taken in advance, as far as there is time."""
+        await self._admissions.close(_CLOSING_SECONDS)
+
+    def _told(self, owner: Owner) -> None:
+        self._admissions.told(owner)
 
     def synced(self) -> bool:
         """Whether this replica knows what it needs; an operator that starts beside it is waited for a moment."""
@@ -86,4 +96,5 @@ async def run(settings: Settings) -> None:
         await stop.wait()
         for runner in runners:
             await runner.cleanup()  # what is open is answered first
+        await replica.close()
         watching.cancel()

@@ -22,7 +22,7 @@ from labquota.webhook.admissions import Admissions
 from labquota.webhook.holders import Holders
 from labquota.webhook.means import Outage
 from labquota.webhook.review import Unreadable
-from labquota.webhook.worker import UNJUDGED
+from labquota.webhook.waiting import UNJUDGED
 
 log = logging.getLogger(__name__)
 

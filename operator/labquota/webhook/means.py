@@ -11,8 +11,12 @@ from labquota.kube.ledgers import Ledgers, Stored
 from labquota.kube.marker import Pulse
 from labquota.quota.ledger import Book
 from labquota.quota.owners import Owner
+from labquota.webhook.purse import Purse
 
 _MOST_BOOKS: Final = 1000
+_MOST_GONE: Final = 1000
+_RECALL_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.01
 
 
 class Outage(Exception):  # noqa: N818  the field's word for it
@@ -26,15 +30,26 @@ class Means:
         store: The ledgers.
         pulse: Whether an operator has folded the cluster, and still does.
         clock: For deadlines.
-        rng: Jitter after conflicts, so that replicas do not meet again.
+        rng: Jitter after conflicts, so that replicas do not meet again; and this replica's name in advances.
+        take_advances: Whether budget is taken in advance at all.
     """
 
-    def __init__(self, store: Ledgers, pulse: Pulse, clock: Clock, rng: random.Random) -> None:
+    def __init__(
+        self, store: Ledgers, pulse: Pulse, clock: Clock, rng: random.Random, *, take_advances: bool = True
+    ) -> None:
         self.store = store
+        self.holder = f"{rng.getrandbits(64):016x}"
+        self.gone: set[str] = set()
+        """Advances of other replicas that were recalled in vain."""
+        self._take_advances = take_advances
         self._pulse, self._clock, self._rng = pulse, clock, rng
         self._books: dict[Owner, tuple[str, Book]] = {}
         self.conflicts = 0
         self.swaps = 0
+
+    def purse(self) -> Purse:
+        """An owner's empty purse."""
+        return Purse(self.holder, self.now, open_=self._take_advances)
 
     def open(self, stored: Stored) -> Book:
         """A ledger's book; the one that was written last, if nobody has written since. It is the caller's alone."""
@@ -75,9 +90,21 @@ class Means:
         """Whether nothing is being freed at present."""
         return not await self._pulse.beats()
 
+    async def until_given_back(self, owner: Owner, ids: set[str]) -> None:
+        """Wait until recalled advances have left the ledger; those that do not, soon, count as spent from now on."""
+        until = self.now() + _RECALL_SECONDS
+        while (copy := self.store.copy(owner)) and (left := ids & {each.id for each in copy.ledger.advances}):
+            if self.now() > until:
+                if len(self.gone) >= _MOST_GONE:
+                    self.gone.clear()
+                self.gone |= left
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
     async def pause(self, longest: float) -> None:
         """Wait a random while, so that whoever conflicts does not meet again."""
-        await asyncio.sleep(self._rng.random() * longest)
+        if longest:
+            await asyncio.sleep(self._rng.random() * longest)
 
     def count_conflict(self) -> None:
         """A swap has lost against another writer."""

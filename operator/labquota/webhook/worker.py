@@ -1,7 +1,8 @@
-"""One owner's worker: it serves the owner's queue, a batch at a time, until the queue is empty.
+"""One owner's worker: it serves the owner's queue, a batch at a time, and keeps the owner's purse.
 
-An allowed pod's reservation is stored before its answer is given. A refusal writes nothing, so no compare guards
-it: it is given only on a ledger that was read afresh after the request arrived.
+An allowed pod's reservation is stored before its answer is given, or the pod is let through from an advance that
+is stored already. A refusal writes nothing, so no compare guards it: it is given only on a ledger that was read afresh
+after the request arrived, and not on account of an advance that another replica can give back.
 """
 
 import asyncio
@@ -12,17 +13,22 @@ from typing import Final
 
 from labquota.kube import errors, ledgers
 from labquota.kube.ledgers import Stored
-from labquota.quota import admission, verdict
+from labquota.quota import advances, verdict
 from labquota.quota.admission import Case, Verdict
 from labquota.quota.encoding import LedgerError
 from labquota.quota.ledger import Book
 from labquota.quota.owners import Owner
 from labquota.quota.verdict import Refused
+from labquota.webhook import recalling
 from labquota.webhook.means import Means, Outage
+from labquota.webhook.waiting import Current, Moved, Waiting
 
 log = logging.getLogger(__name__)
 
-UNJUDGED: Final = "this request cannot be judged; the administrator finds the reason in labquota's log"
+WRITE_SECONDS: Final = 0.5
+"""After which what was given out of an advance is written down."""
+IDLE_SECONDS: Final = 1.0
+"""After which an advance that nothing was given out of is given back."""
 CROWDED: Final = 200
 """Open reservations above which a replica lets the operator write first."""
 _PATIENCE: Final = 4.0
@@ -32,59 +38,55 @@ _STARTING: Final = 3.0
 """Seconds for which an API server that has just started refuses whom it does not know yet (401, 403)."""
 
 
-class Moved(Exception):  # noqa: N818  what happened to the request
-    """The request's pod belongs to another owner than when it began to queue."""
-
-
-Current = Callable[[], Case]
-"""A request's case by the rules as they are known at the moment of the call."""
-
-
-class Waiting:
-    """One request in an owner's queue."""
-
-    __slots__ = ("abandoned", "answer", "current")
-
-    def __init__(self, current: Current, answer: asyncio.Future[Verdict]) -> None:
-        self.current = current
-        self.answer = answer
-        self.abandoned = False
-
-    def tell(self, verdict: Verdict) -> None:
-        """Give the verdict, if it is still waited for."""
-        if not self.answer.done():
-            self.answer.set_result(verdict)
-
-    def fail(self, reason: Outage | Moved) -> None:
-        """Say why there is no verdict, if one is still waited for."""
-        if not self.answer.done():
-            self.answer.set_exception(reason)
-
-
 class Worker:
-    """Serves one owner's queue, one batch after the other, until it is empty.
+    """Serves one owner's queue, one batch after the other, until it is empty and the purse too.
 
     Args:
         means: What it works with.
         owner: Whose ledger it writes.
-        forget: Called when the queue is empty.
+        forget: Called when nothing is left to do.
     """
 
     def __init__(self, means: Means, owner: Owner, forget: Callable[[Owner], None]) -> None:
         self._of, self._owner, self._forget = means, owner, forget
+        self._purse = means.purse()
         self._queue: deque[Waiting] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._due = False
+        self._timer: asyncio.TimerHandle | None = None
         self._calling_since: float | None = None
         self._failure = ""
         self._unknown_since: float | None = None
+
+    def give(self, case: Case) -> Verdict | None:
+        """Let a pod through from the advance, if there is one that it can be given for."""
+        given = self._purse.give(case)
+        if given is not None:
+            self._write_in(0.0 if self._purse.is_low else WRITE_SECONDS)
+        return given
 
     def take(self, current: Current) -> Waiting:
         """Put a request into the queue."""
         waiting = Waiting(current, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
+        self._start()
         return waiting
+
+    def told(self) -> None:
+        """A newer copy of the ledger is known: an advance that another replica recalls is given back at once."""
+        copy = self._of.store.copy(self._owner)
+        if copy is not None and any(
+            each.recalled and each.is_of(self._of.holder) for each in copy.ledger.advances
+        ):
+            self._purse.rest()
+            self._write_in(0.0)
+
+    async def close(self) -> None:
+        """Give the advance back, and write down what was given: this replica ends."""
+        self._purse.rest(float("inf"))
+        self._write_in(0.0)
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     @property
     def outage(self) -> str:
@@ -95,38 +97,68 @@ class Worker:
             return "the API server does not answer"
         return ""
 
+    def _start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    def _write_in(self, seconds: float) -> None:
+        """Let the purse be written down within so many seconds."""
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if seconds:
+            self._timer = loop.call_later(seconds, self._write_in, 0.0)
+        else:
+            self._due = True
+            self._start()
+
     async def _run(self) -> None:
         batch: list[Waiting] = []
         try:
-            while self._queue:
+            while self._queue or self._due:
                 batch = [waiting for waiting in self._queue if not waiting.abandoned]
                 self._queue.clear()
-                await self._serve(batch)
+                due, self._due = self._due, False
+                await self._serve(batch, due=due)
         except Exception as error:  # noqa: BLE001  a bug must not leave requests without an answer
             for waiting in (*batch, *self._queue):
                 waiting.fail(Outage(f"{type(error).__name__}: {error}"))
             self._queue.clear()
         finally:
-            self._forget(self._owner)
+            self._task = None
+            if not self._purse.is_empty:
+                self._write_in(WRITE_SECONDS if self._purse.given else IDLE_SECONDS)
+            elif self._timer is None:
+                self._forget(self._owner)
 
-    async def _serve(self, batch: list[Waiting]) -> None:
-        """Judge a batch until its reservations are stored and its refusals rest on a fresh read."""
+    async def _serve(self, batch: list[Waiting], *, due: bool) -> None:
+        """Judge a batch until its reservations are stored and its refusals rest on a fresh read.
+
+        Args:
+            batch: The requests.
+            due: Whether the purse is to be written down even if none of them needs a write.
+        """
         stored, fresh = self._of.store.copy(self._owner), False
         conflicts = 0
-        while batch := self._mine(batch):
+        while (batch := self._mine(batch)) or due:
             try:
                 if stored is None:
                     stored, fresh = await self._call_read(), True
                     batch = self._mine(batch)
                 book = self._of.open(stored)
-                verdicts = [_decide(waiting, book) for waiting in batch]
+                self._purse.settle(book)
+                before = len(book), book.groups
+                verdicts = [waiting.judge(book) for waiting in batch]
                 if not fresh and not all(verdict.allowed for verdict in verdicts):
                     stored = None
                     continue
-                if _differs(book, stored):
-                    if len(book) > CROWDED and conflicts == 0:
-                        await self._of.pause(0.2)
-                    await self._call_swap(stored, book)
+                recalled = self._recall(book, batch, verdicts)
+                if due or recalled or before != (len(book), book.groups):
+                    await self._of.pause(0.2 if len(book) > CROWDED and conflicts == 0 else 0.0)
+                    await self._call_swap(stored, book, batch, verdicts)
             except errors.Conflict:
                 conflicts += 1
                 self._of.count_conflict()
@@ -134,17 +166,30 @@ class Worker:
                 await self._of.pause(min(0.004 * conflicts, 0.05))
             except (errors.KubeError, LedgerError, Outage) as error:
                 stored, fresh = None, False
-                if not await self._may_try_again(error, batch):
-                    return
+                if not batch or not await self._may_try_again(error, batch):
+                    return  # the purse is written down a little later
             else:
-                await self._answer(batch, verdicts)
-                return
+                due = False
+                batch = await self._answer(batch, verdicts, put_off=bool(recalled))
+                if batch:
+                    await self._of.until_given_back(self._owner, recalled)
+                    stored, fresh = None, False
+
+    def _recall(self, book: Book, batch: list[Waiting], verdicts: list[Verdict]) -> set[str]:
+        """Mark the advances of other replicas that stand in the way, and give up our own; the ids of theirs."""
+        ids = recalling.needed(batch, verdicts, book, self._of.gone)
+        if ids:
+            self._purse.rest()
+            book.advances = tuple(advances.recall(each) if each.id in ids else each for each in book.advances)
+        return ids
 
     def _mine(self, batch: list[Waiting]) -> list[Waiting]:
         """Those who still wait, and for this owner's ledger: for the others nothing is to be reserved here."""
         mine = []
-        for waiting in _live(batch):
-            if _owner(waiting) in (self._owner, None):
+        for waiting in batch:
+            if waiting.abandoned:
+                continue
+            if waiting.owner() in (self._owner, None):
                 mine.append(waiting)
             else:
                 waiting.fail(Moved())
@@ -156,9 +201,14 @@ class Worker:
         self._calling_since, self._failure = None, ""
         return stored
 
-    async def _call_swap(self, stored: Stored, book: Book) -> None:
+    async def _call_swap(
+        self, stored: Stored, book: Book, batch: list[Waiting], verdicts: list[Verdict]
+    ) -> None:
         self._calling_since = self._of.now()
+        pairs = zip(batch, verdicts, strict=True)
+        self._purse.fill(book, [one.case for one, judged in pairs if judged.allowed and one.case is not None])
         await self._of.write(stored, book)
+        self._purse.stored(book)
         self._calling_since, self._failure, self._unknown_since = None, "", None
 
     async def _may_try_again(self, error: Exception, batch: list[Waiting]) -> bool:
@@ -186,15 +236,18 @@ class Worker:
                 waiting.fail(Outage(str(error)))
         return False
 
-    async def _answer(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
+    async def _answer(self, batch: list[Waiting], verdicts: list[Verdict], *, put_off: bool) -> list[Waiting]:
+        """Give the verdicts; those who are refused are put off if an advance may come back for them."""
         doubtful = []
         for waiting, judged in zip(batch, verdicts, strict=True):
             if not judged.allowed and all(_is_aggregate(cause.code) for cause in judged.causes):
                 doubtful.append((waiting, judged))
             else:
                 waiting.tell(judged)
+        if put_off:
+            return [waiting for waiting, _ in doubtful]
         if not doubtful:
-            return
+            return []
         self._failure = _AWAY  # for those whose deadline comes before the operator's sign of life
         away = await self._of.operator_is_away()
         self._failure = ""
@@ -203,39 +256,7 @@ class Worker:
                 waiting.fail(Outage(_AWAY))
             else:
                 waiting.tell(judged)
-
-
-def _live(batch: list[Waiting]) -> list[Waiting]:
-    """Those who still wait."""
-    return [waiting for waiting in batch if not waiting.abandoned]
-
-
-def _owner(waiting: Waiting) -> Owner | None:
-    """Whose pod it is by now; None where a bug keeps that from being found out, which `_decide` answers."""
-    try:
-        return waiting.current().owner
-    except Exception:  # noqa: BLE001  as in _decide, which logs it
-        return None
-
-
-def _decide(waiting: Waiting, book: Book) -> Verdict:
-    """Judge one request, and let what is allowed join the book unless it is a dry run."""
-    try:
-        case = waiting.current()
-        judged = admission.decide(case, book)
-    except Exception:  # a bug that a pod can set off is no outage, and no reason to let that pod through
-        log.exception("a request cannot be judged")
-        return Verdict(allowed=False, causes=(Refused(verdict.UNREADABLE, UNJUDGED),))
-    if judged.allowed and not case.request.dry_run:
-        if judged.reservation is not None:
-            book.join(judged.reservation)
-        if case.user_groups is not None:
-            book.groups = case.user_groups
-    return judged
-
-
-def _differs(book: Book, stored: Stored) -> bool:
-    return len(book) != len(stored.ledger.reservations) or book.groups != stored.ledger.groups
+        return []
 
 
 def _is_aggregate(code: str) -> bool:
