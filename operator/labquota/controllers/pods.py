@@ -67,9 +67,9 @@ class Pods:
         keeps = self._world.keeps
         return {key: min(amount, MAX) for key, amount in counted.items() if keeps(key)}
 
-    def is_counted(self, charge: Charge) -> bool:
-        """Whether a pod of the view is among those of its owner."""
-        return charge.uid in self.by_owner.get(charge.owner, ())
+    def uncounted(self) -> list[Charge]:
+        """Pods that are not among those of their owner: none, unless a change was miscounted."""
+        return [charge for charge in self.by_uid.values() if charge.uid not in self.by_owner.get(charge.owner, ())]
 
     def rebuild(self) -> None:
         """Find each owner's pods and sums anew from the pods themselves, and tell of those whose sums were wrong."""
