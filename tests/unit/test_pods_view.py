@@ -201,7 +201,11 @@ def test_sums_equal_a_recount_whatever_happens(
             owner: {each.uid for each in seen.view.by_uid.values() if each.owner == owner}
             for owner in (ALICE, BOB, LAB)
         }
-        assert seen.view.by_owner == {owner: uids for owner, uids in members.items() if uids}
+        chained = {owner: [each.uid for each in seen.view.pods_of(owner)] for owner in seen.view.owners()}
+        assert {owner: set(uids) for owner, uids in chained.items()} == {
+            owner: uids for owner, uids in members.items() if uids
+        }
+        assert all(len(uids) == seen.view.by_owner[owner].count for owner, uids in chained.items())
 
 
 def test_sums_that_were_miscounted_are_recounted_from_the_pods_and_put_right() -> None:

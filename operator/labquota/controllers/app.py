@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 _PODS = "/api/v1/pods"
 _WORLD_SECONDS = 0.1
+_GATHER_SECONDS = 0.02
+"""What an event may wait for others: less than a fold waits, and a process woken for each of them pays for waking."""
 
 
 class Operator:
@@ -72,7 +74,7 @@ class Operator:
         if settings.lost_node_seconds:
             self.watching.add(nodes.PATH, nodes.decode, self.nodes)
         self._before_pods = list(self.watching.informers)
-        self._pods = self.watching.add(_PODS, self.view.decode, self.view)
+        self._pods = self.watching.add(_PODS, self.view.decode, self.view, key=lambda charge: charge.key)
         current, hurry = self._current, self._pods.hurry
         self.folder = Folder(self.view, self.store, pace, clock, current, hurry, self.usage.folded)
         seconds = settings.create_seconds
@@ -155,7 +157,7 @@ async def run(settings: Settings) -> None:
         labquota.kube.errors.CredentialsError: No kubeconfig and no service account.
         OSError: A port is taken.
     """
-    async with HttpApi(credentials.load()) as api:
+    async with HttpApi(credentials.load(), gather=_GATHER_SECONDS) as api:
         loop = asyncio.get_running_loop()
 
         def take_signals() -> None:

@@ -1,5 +1,6 @@
 """What there is to say about one owner's budget: limits with their source, what is held, and by which pods."""
 
+import heapq
 from collections.abc import Iterator
 from typing import Final
 
@@ -105,18 +106,15 @@ class Budgets:
 
     def _largest(self, owner: Owner) -> tuple[UsagePod, ...]:
         """The pods that hold most: GPUs first, then cores, then memory."""
-        charges = [
-            charge
-            for uid in self._view.by_owner.get(owner, ())
-            if self._view.holds(charge := self._view.by_uid[uid])
-        ]
         order = ("gpu", "requests.cpu", "requests.memory")
-        charges.sort(
-            key=lambda each: (*(-each.amounts.get(key, 0) for key in order), each.namespace, each.name)
+        largest = heapq.nsmallest(
+            _MOST_PODS,
+            filter(self._view.holds, self._view.pods_of(owner)),
+            key=lambda each: (*(-each.amounts.get(key, 0) for key in order), each.namespace, each.name),
         )
         return tuple(
             UsagePod(namespace=each.namespace, name=each.name, uses=_shown(self._kept(each.amounts)))
-            for each in charges[:_MOST_PODS]
+            for each in largest
         )
 
     def _kept(self, amounts: Amounts) -> Amounts:

@@ -57,8 +57,8 @@ class Nodes:
             await asyncio.sleep(_LOOK_SECONDS)
             latest = self._clock.now().timestamp() - self._seconds
             lost = frozenset(
-                uid
-                for uid, charge in self._view.by_uid.items()
+                charge.uid
+                for charge in self._view.leaving()
                 if charge.deadline is not None and charge.deadline < latest and self._is_lost(charge.node)
             )
             self._view.lose(lost)

@@ -3,20 +3,22 @@
 The sink of the pod informer.
 """
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
 
 from labquota.controllers import charges
-from labquota.controllers.charges import Charge
+from labquota.controllers.byuid import ByUid
+from labquota.controllers.chains import Account
+from labquota.controllers.charges import Charge, Key, pack, unpack
 from labquota.quota.amounts import Amounts
 from labquota.quota.owners import Owner
 from labquota.quota.resources import MAX
 from labquota.quota.world import World
 
-_MOST_ENDED: Final = 100_000
+_MOST_ENDED: Final = 50_000
+"""Of ended pods at least so many are remembered, and at most twice as many: a reservation asks within a minute."""
 _MOST_NEWS: Final = 2_000
 
 
@@ -32,70 +34,81 @@ class Pods:
         self._world, self._touched = world, touched
         self.version = ""
         """The resourceVersion up to which the view has seen everything."""
-        self.by_uid: dict[str, Charge] = {}
-        self.by_owner: dict[Owner, set[str]] = {}
-        self._sums: dict[Owner, Amounts] = {}
-        self._ended: OrderedDict[str, None] = OrderedDict()
-        self._news: dict[Owner, set[str]] = {}
-        self._lost: frozenset[str] = frozenset()
+        self._pods: dict[Key, Charge] = {}
+        self.by_uid = ByUid(self._pods)
+        self.by_owner: dict[Owner, Account] = {}
+        """Those who have pods, finished ones included."""
+        self._ended: set[Key] = set()
+        self._ended_before: set[Key] = set()
+        self._news: dict[Owner, set[Key]] = {}
+        self._leaving: set[Key] = set()
+        self._lost: frozenset[Key] = frozenset()
 
     def decode(self, raw: msgspec.Raw | bytes) -> Charge:
-        """What the view keeps of a pod."""
-        return charges.of(raw, self._world)
+        """What the view keeps of a pod; the very same object where it keeps that already, as after a relist."""
+        new = charges.of(raw, self._world)
+        known = self._pods.get(new.key)
+        if known is None or known.revision != new.revision or known.amounts is not new.amounts:
+            return new
+        same = known.state == new.state and known.node == new.node and known.owner == new.owner
+        return known if same else new
 
     def sums(self, owner: Owner) -> Amounts:
         """What the owner holds, of resources that a ledger keeps, saturated as the amounts of one pod are."""
-        keeps = self._world.keeps
-        return {key: min(amount, MAX) for key, amount in self._sums.get(owner, {}).items() if keeps(key)}
+        account = self.by_owner.get(owner)
+        return {} if account is None else self._kept(account)
 
     def find(self, uid: str) -> Charge | None:
         """A pod of the view."""
-        return self.by_uid.get(uid)
+        return self._pods.get(pack(uid))
 
     def everything(self) -> Iterable[Charge]:
         """All pods of the view, finished ones included; not to be kept while the view goes on."""
-        return self.by_uid.values()
+        return self._pods.values()
 
     def recount(self, owner: Owner) -> Amounts:
         """As `sums`, added up afresh from the pods themselves: the same, unless a change was miscounted."""
-        charges = [charge for uid in self.by_owner.get(owner, ()) if (charge := self.by_uid.get(uid))]
-        held = [each.amounts for each in charges if each.owner == owner and self.holds(each)]
-        alike, times = {id(amounts): amounts for amounts in held}, Counter(map(id, held))
-        counted: Amounts = {}
-        for number, amounts in alike.items():
-            _add(counted, amounts, times[number])
+        fresh = Account({})
+        for charge in self.pods_of(owner):
+            if charge.owner == owner and self.holds(charge):
+                fresh.add(charge.amounts, 1)
         keeps = self._world.keeps
-        return {key: min(amount, MAX) for key, amount in counted.items() if keeps(key)}
+        return {key: min(amount, MAX) for key, amount in fresh.sums.items() if keeps(key)}
 
     def uncounted(self) -> list[Charge]:
         """Pods that are not among those of their owner: none, unless a change was miscounted."""
-        return [charge for charge in self.by_uid.values() if charge.uid not in self.by_owner.get(charge.owner, ())]
+        counted = {
+            id(charge) for owner in self.by_owner for charge in self.pods_of(owner) if charge.owner == owner
+        }
+        return [charge for charge in self._pods.values() if id(charge) not in counted]
 
     def rebuild(self) -> None:
         """Find each owner's pods and sums anew from the pods themselves, and tell of those whose sums were wrong."""
-        sums, self._sums, self.by_owner = self._sums, {}, {}
-        for charge in self.by_uid.values():
+        before, self.by_owner = self.by_owner, {}
+        for charge in self._pods.values():
             self._join(charge)
-        for owner in {*sums, *self._sums}:
-            if sums.get(owner) != self._sums.get(owner):
+        for owner in {*before, *self.by_owner}:
+            old, new = before.get(owner), self.by_owner.get(owner)
+            if (old.sums if old else {}) != (new.sums if new else {}):
                 self._touched(owner, True)
 
     def holds(self, charge: Charge) -> bool:
         """Whether a pod costs its owner anything: it is not finished, and not given up with a lost node."""
-        return charge.charged and charge.uid not in self._lost
+        return charge.charged and charge.key not in self._lost
 
     def has_ended(self, uid: str) -> bool:
         """Whether the view has seen the pod and then seen it go."""
-        return uid in self._ended
+        key = pack(uid)
+        return key in self._ended or key in self._ended_before
 
     def news(self, owner: Owner) -> set[str]:
         """The owner's pods that the watch has shown since the last call, whose reservations are to be found."""
-        return self._news.pop(owner, set())
+        return set(map(unpack, self._news.pop(owner, ())))
 
     def news_again(self, owner: Owner, uids: set[str]) -> None:
         """Put back what `news` gave: it was not looked at after all."""
         if uids:
-            self._news.setdefault(owner, set()).update(uids)
+            self._news.setdefault(owner, set()).update(map(pack, uids))
 
     def no_news(self) -> None:
         """Forget all news: another operator has looked at these pods, and settled their reservations."""
@@ -105,25 +118,41 @@ class Pods:
         """Everybody who holds a pod, finished ones included."""
         return list(self.by_owner)
 
+    def pods_of(self, owner: Owner) -> Iterator[Charge]:
+        """The owner's pods, finished ones included."""
+        return iter(self.by_owner.get(owner, ()))
+
+    def leaving(self) -> list[Charge]:
+        """Pods that are being deleted."""
+        return [self._pods[key] for key in self._leaving]
+
     def replaced(self, items: list[Charge], resource_version: str) -> None:
         """Take the whole set, compared with what is known: deletions missed in a gap show in no other way."""
         self.version = resource_version
-        listed = {item.uid for item in items}
-        for uid in [uid for uid in self.by_uid if uid not in listed]:
-            self._remove(uid)
+        touched: dict[Owner, bool] = {}
+
+        def note(owner: Owner, freed: bool) -> None:  # noqa: FBT001  as the view's callback
+            touched[owner] = freed or touched.get(owner, False)
+
+        if self._pods:
+            listed = {item.key for item in items}
+            for key in [key for key in self._pods if key not in listed]:
+                self._remove(key, note)
         for item in items:
-            self._put(item)
+            self._put(item, note)
+        for owner, freed in touched.items():
+            self._touched(owner, freed)
 
     def changed(self, kind: str, item: Charge, resource_version: str) -> None:
         """Take one change."""
         self.version = resource_version
         if kind == "DELETED":
-            self._remove(item.uid)
+            self._remove(item.key, self._touched)
             return
-        is_new = item.uid not in self.by_uid
-        self._put(item)
+        is_new = item.key not in self._pods
+        self._put(item, self._touched)
         if is_new and len(news := self._news.setdefault(item.owner, set())) < _MOST_NEWS:
-            news.add(item.uid)
+            news.add(item.key)
 
     def progressed(self, resource_version: str) -> None:
         """Note that everything up to this version has been shown."""
@@ -131,69 +160,91 @@ class Pods:
 
     def own_again(self) -> None:
         """Find the owners of pods without a stamp anew, after a namespace has changed."""
-        for charge in list(self.by_uid.values()):
-            if not charge.stamped:
-                self._put(msgspec.structs.replace(charge))
+        moved = [
+            (charge, owner)
+            for charge in self._pods.values()
+            if not charge.stamped and (owner := self._world.owner_of({}, charge.namespace)) != charge.owner
+        ]
+        for charge, owner in moved:
+            self._move(charge, owner)
 
     def lose(self, uids: frozenset[str]) -> None:
         """Give up these pods, which are being deleted on lost nodes; those given up before are charged again."""
-        changed = [self.by_uid[uid] for uid in uids ^ self._lost if uid in self.by_uid]
+        lost = frozenset(map(pack, uids))
+        changed = [self._pods[key] for key in lost ^ self._lost if key in self._pods]
         for charge in changed:
-            self._subtract(charge)
-        self._lost = uids
+            self._leave(charge)
+        self._lost = lost
         for charge in changed:
             self._join(charge)
-            self._touched(charge.owner, charge.uid in uids)
+            self._touched(charge.owner, charge.key in lost)
 
-    def _put(self, charge: Charge) -> None:
-        if not charge.stamped:  # its namespace may have changed since it was decoded
-            charge.owner = self._world.owner_of({}, charge.namespace)
-        old = self.by_uid.get(charge.uid)
-        self.by_uid[charge.uid] = charge
-        holds = self.holds(charge)
-        same = old is not None and old.owner == charge.owner and self.holds(old) == holds
-        if old is not None and same and (old.amounts == charge.amounts or not holds):
+    def _kept(self, account: Account) -> Amounts:
+        keeps = self._world.keeps
+        return {key: min(amount, MAX) for key, amount in account.sums.items() if keeps(key)}
+
+    def _put(self, new: Charge, touched: Callable[[Owner, bool], None]) -> None:
+        # its namespace may have changed since it was decoded
+        owner = new.owner if new.stamped else self._world.owner_of({}, new.namespace)
+        old = self._pods.get(new.key)
+        if old is new:
+            if owner != old.owner:
+                self._move(old, owner)
             return
-        freed = old is not None and self._subtract(old)
+        if new.state >> charges.FLAGS:
+            self._leaving.add(new.key)
+        elif old is not None and old.state >> charges.FLAGS:
+            self._leaving.discard(new.key)
+        new.owner = owner
+        if old is None:
+            freed = False
+        elif (
+            old.owner == owner
+            and (holds := self.holds(new)) == self.holds(old)
+            and (not holds or old.amounts is new.amounts or old.amounts == new.amounts)
+        ):
+            old.revision, old.state, old.node, old.amounts = new.revision, new.state, new.node, new.amounts
+            return
+        else:
+            freed = self._leave(old)
+        self._pods[new.key] = new
+        self._join(new)
+        if old is not None and old.owner != owner:
+            touched(old.owner, True)
+        touched(owner, freed)
+
+    def _move(self, charge: Charge, owner: Owner) -> None:
+        """Charge a pod to another owner."""
+        before, freed = charge.owner, self._leave(charge)
+        charge.owner = owner
         self._join(charge)
-        if old is not None and old.owner != charge.owner:
-            self._touched(old.owner, True)
-        self._touched(charge.owner, freed)
+        self._touched(before, True)
+        self._touched(owner, freed)
 
-    def _join(self, charge: Charge) -> None:
-        self.by_owner.setdefault(charge.owner, set()).add(charge.uid)
-        if self.holds(charge):
-            _add(self._sums.setdefault(charge.owner, {}), charge.amounts, 1)
-
-    def _remove(self, uid: str) -> None:
-        charge = self.by_uid.pop(uid, None)
+    def _remove(self, key: Key, touched: Callable[[Owner, bool], None]) -> None:
+        charge = self._pods.pop(key, None)
         if charge is None:
             return
-        self._ended[uid] = None
-        if len(self._ended) > _MOST_ENDED:
-            self._ended.popitem(last=False)
-        self._touched(charge.owner, self._subtract(charge))
+        self._leaving.discard(key)
+        self._ended.add(key)
+        if len(self._ended) >= _MOST_ENDED:
+            self._ended, self._ended_before = set(), self._ended
+        touched(charge.owner, self._leave(charge))
 
-    def _subtract(self, charge: Charge) -> bool:
-        """Take a pod out of its owner's sums; whether something became free."""
-        pods = self.by_owner.get(charge.owner, set())
-        pods.discard(charge.uid)
-        if not pods:
-            self.by_owner.pop(charge.owner, None)
-        if not self.holds(charge):
-            return False
-        sums = self._sums[charge.owner]
-        _add(sums, charge.amounts, -1)
-        if not sums:
-            del self._sums[charge.owner]
-        return True
+    def _join(self, charge: Charge) -> None:
+        account = self.by_owner.get(charge.owner)
+        if account is None:
+            account = self.by_owner[charge.owner] = Account({})
+        account.link(charge)
+        if self.holds(charge):
+            account.add(charge.amounts, 1)
 
-
-def _add(sums: Amounts, amounts: Amounts, times: int) -> None:
-    """Add in place. Sums may pass the saturation of a single amount: a later subtraction must undo them exactly."""
-    for key, amount in amounts.items():
-        left = sums.get(key, 0) + times * amount
-        if left:
-            sums[key] = left
-        else:
-            sums.pop(key, None)
+    def _leave(self, charge: Charge) -> bool:
+        """Take a pod out of its owner's account; whether something became free."""
+        account, holds = self.by_owner[charge.owner], self.holds(charge)
+        account.unlink(charge)
+        if holds:
+            account.add(charge.amounts, -1)
+        if not account.count:
+            del self.by_owner[charge.owner]
+        return holds

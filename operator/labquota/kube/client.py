@@ -17,6 +17,7 @@ from labquota.kube import errors
 from labquota.kube.api import MERGE_PATCH, Params
 from labquota.kube.credentials import Credentials
 from labquota.kube.exchange import Exchange
+from labquota.kube.streaming import Stream
 
 
 class HttpApi:
@@ -30,6 +31,8 @@ class HttpApi:
         keepalive: seconds an idle connection is kept. The API server drops them after 90, and a call that meets
             its closing connection is lost, so this must be less.
         user_agent: how the audit log names us.
+        gather: seconds for which a watch waits for more after an event, so that a process whom no event hurries
+            takes them in batches; a burst is taken as it comes.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class HttpApi:
         connections: int = 64,
         keepalive: float = 60.0,
         user_agent: str = f"labquota/{labquota.__version__}",
+        gather: float = 0.0,
     ) -> None:
         self._credentials = credentials
         self._base = credentials.server.rstrip("/")
@@ -56,6 +60,8 @@ class HttpApi:
         }
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+        self._gather = gather
+        self._streams: set[Stream] = set()
         self._seconds = timeout
         self._exchanges = Exchange(
             credentials.server,
@@ -78,6 +84,8 @@ class HttpApi:
         """Close all connections, watches included."""
         self._closed = True
         self._exchanges.close()
+        for stream in list(self._streams):
+            stream.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -121,9 +129,33 @@ class HttpApi:
 
     async def watch(self, path: str, params: Params) -> AsyncGenerator[bytes, None]:
         """Yield the events of a watch, whatever their size; an incomplete last line is dropped."""
-        query = {**params, "watch": "1"}
+        where = f"{path}?{urlencode({**params, 'watch': '1'})}"
+        if self._credentials.proxy is not None:
+            async for line in self._watch_by_proxy(path, where):
+                yield line
+            return
+        headers = await self._credentials.headers()
+        self._refuse_if_closed("GET", path)
+        request = self._exchanges.request("GET", where, None, headers)
         try:
-            async with await self._send("GET", path, query, None, None, self._open_ended) as answer:
+            stream = await self._exchanges.connect(lambda: Stream(request, self._gather))
+            self._streams.add(stream)
+            try:
+                await stream.opened()
+                if (refused := stream.refused) is not None:
+                    raise errors.of_answer(refused.status, refused.body, refused.header(b"retry-after"))
+                while lines := await stream.take():
+                    for line in lines:
+                        yield line
+            finally:
+                self._streams.discard(stream)
+                stream.close()
+        except OSError as error:
+            raise _unreachable("GET", path, error) from error
+
+    async def _watch_by_proxy(self, path: str, where: str) -> AsyncGenerator[bytes, None]:
+        try:
+            async with await self._send("GET", where, None, None, None, self._open_ended) as answer:
                 if answer.status >= 400:
                     raise await _refusal(answer)
                 try:
@@ -161,10 +193,7 @@ class HttpApi:
         headers = await self._credentials.headers()
         if content_type is not None and body is not None:
             headers = {**headers, "Content-Type": content_type}
-        if self._closed:
-            raise errors.Unreachable(
-                f"no answer from the API server to {method} {path}: the client is closed"
-            )
+        self._refuse_if_closed(method, path)
         try:
             answer = await self._exchanges.call(method, path, body, headers, seconds)
         except OSError as error:
@@ -172,6 +201,12 @@ class HttpApi:
         if answer.status >= 400:
             raise errors.of_answer(answer.status, answer.body, answer.header(b"retry-after"))
         return answer.body
+
+    def _refuse_if_closed(self, method: str, path: str) -> None:
+        if self._closed:
+            raise errors.Unreachable(
+                f"no answer from the API server to {method} {path}: the client is closed"
+            )
 
     def _limits(self, seconds: float) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, self._connect_timeout))

@@ -3,6 +3,9 @@
 The objects themselves stay raw bytes until the informer's own decoder takes them.
 """
 
+import re
+from typing import Final
+
 import msgspec
 
 from labquota.kube import nesting
@@ -94,3 +97,24 @@ def parse(line: bytes) -> tuple[str, ObjectMeta, msgspec.Raw]:
     if line.startswith(begin) and line.endswith(b"}"):
         return found.type, found.object.metadata, msgspec.Raw(line[len(begin) : -1])
     return found.type, found.object.metadata, _raw_event(line).object
+
+
+_BUILT_IN: Final = re.compile(
+    rb'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{"kind":"\w+","apiVersion":"[\w./]+","metadata":\{'
+    rb'"name":"[^"\\]*",(?:"generateName":"[^"\\]*",)?(?:"namespace":"[^"\\]*",)?"uid":"[^"\\]*",'
+    rb'"resourceVersion":"([0-9]+)"[,}])'
+)
+"""How the API server begins the event of an object of a kind of its own: fields in the order of its Go structs, what
+users may write after all of these."""
+
+
+def quick(line: bytes) -> tuple[str, str, bytes] | None:
+    """An event's type, its object's resourceVersion and bytes, if that can be told from how the line begins.
+
+    The rest of the line is not read: whoever decodes the object finds out whether it is JSON. Reading it here as
+    well would double what an event costs.
+    """
+    found = _BUILT_IN.match(line)
+    if found is None or not line.endswith(b"}"):
+        return None
+    return found[1].decode(), found[2].decode(), line[found.end() : -1]

@@ -6,11 +6,13 @@ as there is to do: a request object, header maps, a connector and timers that th
 
 import asyncio
 import ssl
-from collections.abc import Mapping
-from typing import Final, cast
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from labquota.clock import Clock
+
+P = TypeVar("P", bound=asyncio.Protocol)
 
 _AGAIN: Final = frozenset({"GET", "PUT", "DELETE"})
 """Methods that may be sent once more when a kept connection dies under them; a create may not."""
@@ -150,9 +152,7 @@ class Exchange:
         Raises:
             OSError: No connection, or it broke; `TimeoutError` is one of them.
         """
-        head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}{_lines(headers)}"
-        length = "" if body is None else f"Content-Length: {len(body)}\r\n"
-        request = f"{head}{length}\r\n".encode("latin-1") + (body or b"")
+        request = self.request(method, path, body, headers)
         async with asyncio.timeout(seconds), self._room:
             connection = await self._connection()
             try:
@@ -160,7 +160,25 @@ class Exchange:
             except Broken as broken:
                 if not (connection.reused and broken.untouched and method in _AGAIN):
                     raise
-            return await self._ask(await self._connect(), request)
+            return await self._ask(await self.connect(Connection), request)
+
+    def request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> bytes:
+        """A request as it is sent."""
+        head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}{_lines(headers)}"
+        length = "" if body is None else f"Content-Length: {len(body)}\r\n"
+        return f"{head}{length}\r\n".encode("latin-1") + (body or b"")
+
+    async def connect(self, protocol: Callable[[], P]) -> P:
+        """A new connection, which is the caller's from then on.
+
+        Raises:
+            OSError: There is none; `TimeoutError` is one of them.
+        """
+        async with asyncio.timeout(self._connect_timeout):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                protocol, self._host, self._port, ssl=self._tls, server_hostname=self._server_name
+            )
+        return connection
 
     async def _ask(self, connection: Connection, request: bytes) -> Answer:
         try:
@@ -185,14 +203,7 @@ class Exchange:
             if not connection.closed and connection.idle_since > oldest:
                 return connection
             connection.close()
-        return await self._connect()
-
-    async def _connect(self) -> Connection:
-        async with asyncio.timeout(self._connect_timeout):
-            _, connection = await asyncio.get_running_loop().create_connection(
-                Connection, self._host, self._port, ssl=self._tls, server_hostname=self._server_name
-            )
-        return connection
+        return await self.connect(Connection)
 
 
 def parse(buffer: bytearray) -> Answer | None:

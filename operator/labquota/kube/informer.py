@@ -14,7 +14,7 @@ as the sink does not.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
@@ -60,6 +60,8 @@ class Informer(Generic[T]):
         watch_list: take whole sets from the watch itself where the API server can (WatchList): it need not build them.
         params: selectors (`labelSelector`, `fieldSelector`).
         silence: seconds after which a silent watch is given up.
+        key: what tells objects apart, by the decoded object; None: namespace and name. With it an event of a built-in
+            kind is read once, not twice.
 
     Attributes:
         alive_at: the clock's monotonic time of the last sign of life.
@@ -78,12 +80,13 @@ class Informer(Generic[T]):
         watch_list: bool = True,
         params: Mapping[str, str] | None = None,
         silence: float = SILENCE_SECONDS,
+        key: Callable[[T], Hashable] | None = None,
     ) -> None:
         self.alive_at = clock.monotonic()
         self._api = api
         self._path = path
         decoder = Decoder(path, decode)
-        self._feed = Feed(path, decoder, sink, clock)
+        self._feed = Feed(path, decoder, sink, clock, key)
         self._clock = clock
         self._rng = rng
         self._params = dict(params or {})

@@ -1,7 +1,7 @@
 """The watches that webhook and operator share: groups, overrides and namespaces into a World, and the ledgers."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -111,11 +111,16 @@ class Watching:
         self.add(marker.CRD_PATH, marker.decode, sink, selector)
 
     def add(
-        self, path: str, decode: Callable[[msgspec.Raw], Any], sink: Any, params: dict[str, str] | None = None
+        self,
+        path: str,
+        decode: Callable[[msgspec.Raw], Any],
+        sink: Any,
+        params: dict[str, str] | None = None,
+        key: Callable[[Any], Hashable] | None = None,
     ) -> Informer[Any]:
         """Watch one collection."""
         informer: Informer[Any] = Informer(
-            self._api, path, decode, sink, clock=self._clock, rng=self._rng, params=params
+            self._api, path, decode, sink, clock=self._clock, rng=self._rng, params=params, key=key
         )
         self.informers.append(informer)
         return informer

@@ -25,7 +25,8 @@ _MUST_BE_SET: Final = {
     "limits.cpu": ("cpu", True),
     "limits.memory": ("memory", True),
 }
-_FINISHED: Final = frozenset({"Succeeded", "Failed"})
+FINISHED: Final = frozenset({"Succeeded", "Failed"})
+"""Phases in which a pod costs nothing any more."""
 
 
 def asked(pod: Pod) -> Amounts:
@@ -63,7 +64,7 @@ def held(pod: Pod) -> Amounts:
 
 def charged(pod: Pod) -> bool:
     """Whether a pod in this phase costs its owner anything: all but the finished ones do."""
-    return pod.status.phase not in _FINISHED
+    return pod.status.phase not in FINISHED
 
 
 def unset(pod: Pod, keys: Iterable[str]) -> dict[str, list[str]]:

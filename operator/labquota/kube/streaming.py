@@ -1,0 +1,225 @@
+"""A watch over HTTP/1.1: one request, and an answer that comes line by line for minutes.
+
+A general client takes each event through a parser, a stream, a future and a task of its own. Here whatever has come
+is cut into lines in one go, and a busy stream costs next to nothing beside its decoding.
+
+    bytes ──► head ──► chunks ──► lines ──► whoever iterates
+"""
+
+import asyncio
+from typing import Final, cast
+
+from labquota.kube.exchange import Answer, Broken, parse
+
+_FULL: Final = 256 * 1024
+"""Bytes of lines that nobody has taken yet, above which nothing more is read."""
+_BUSY: Final = 32 * 1024
+"""A read of so much is a batch already."""
+
+
+class Chunks:
+    """Takes the chunked encoding off a body, piece by piece."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._left = 0
+        self._rest = b""
+
+    def take(self, data: bytes) -> list[bytes]:
+        """The content of what came.
+
+        Raises:
+            ValueError: It is not chunked.
+        """
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        found: list[bytes] = []
+        at, size = 0, len(data)
+        while at < size and not self.ended:
+            if self._left > 2:
+                piece = data[at : at + self._left - 2]
+                found.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+            elif self._left:  # the line's end after a chunk, which may come in two pieces as well
+                skipped = min(self._left, size - at)
+                at += skipped
+                self._left -= skipped
+            else:
+                end = data.find(b"\r\n", at)
+                if end < 0:
+                    self._rest = data[at:]
+                    if len(self._rest) > 64:
+                        raise ValueError(f"no chunk begins with {self._rest[:20]!r}")
+                    break
+                length = int(data[at:end].partition(b";")[0], 16)
+                at = end + 2
+                self.ended = length == 0
+                self._left = length + 2 if length else 0
+        return found
+
+
+class Stream(asyncio.Protocol):
+    """One connection with one watch on it.
+
+    Args:
+        request: What is sent.
+        gather: Seconds for which more is waited for after a small read, so that events are taken in batches. A
+            process that is woken for each of them spends more on waking than on the event.
+
+    Attributes:
+        refused: A whole answer that is no stream: the API server's refusal.
+    """
+
+    def __init__(self, request: bytes, gather: float) -> None:
+        self.refused: Answer | None = None
+        self._request, self._gather = request, gather
+        self._transport: asyncio.Transport | None = None
+        self._head: bytearray | None = bytearray()
+        self._chunks: Chunks | None = None
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._partial: list[bytes] = []
+        self._error: Broken | None = None
+        self._over = False
+        self._full = self._gathers = self._paused = False
+        self._moved = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the request."""
+        # uvloop's transports are no subclasses of it
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        if self._over:
+            return
+        try:
+            self._take(data)
+        except ValueError as error:
+            self._end(Broken(f"no HTTP answer: {error}", untouched=False))
+            return
+        if self._lines:
+            self._moved.set()
+            self._full = self._size > _FULL
+            self._gathers = bool(self._gather) and len(data) < _BUSY
+            if self._gathers:
+                asyncio.get_running_loop().call_later(self._gather, self._gathered)
+            if self._full or self._gathers:
+                self._pause()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone; whoever waits learns why."""
+        if exc is None and self._head is None and self._chunks is None:
+            self._end(None)  # without chunks a body ends so
+        else:
+            self._end(Broken(str(exc) if exc else "the server closed the connection", untouched=False))
+
+    async def opened(self) -> None:
+        """Wait until the answer has begun.
+
+        Raises:
+            Broken: It does not, or it is no HTTP answer.
+        """
+        while self._head is not None and not self._over:
+            await self._wait()
+        if self._head is not None and self._error is not None:
+            raise self._error
+
+    async def take(self) -> list[bytes]:
+        """The lines that have come since the last call, waited for if there are none; empty when the stream has ended.
+
+        An incomplete last line is dropped.
+
+        Raises:
+            Broken: The connection broke.
+        """
+        while not self._lines:
+            if self._over:
+                if self._error is not None:
+                    raise self._error
+                return []
+            await self._wait()
+        lines, self._lines, self._size = self._lines, [], 0
+        self._full = False
+        self._go_on()
+        return lines
+
+    def close(self) -> None:
+        """Cut the connection: the server has more to say, and TLS would wait for it."""
+        self._over = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _wait(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
+
+    def _take(self, data: bytes) -> None:
+        if self._head is not None:
+            self._head += data
+            end = self._head.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            if (whole := self._begin(bytes(self._head[:end]), end)) is None:
+                return
+            data = whole
+        if self._chunks is None:
+            self._split(data)
+            return
+        for piece in self._chunks.take(data):
+            self._split(piece)
+        if self._chunks.ended:
+            self._end(None)
+
+    def _begin(self, head: bytes, end: int) -> bytes | None:
+        """Read the head; the first bytes of the body, or None where there is no stream, or no whole refusal yet."""
+        buffer = self._head or bytearray()
+        if not head.startswith(b"HTTP/1."):
+            raise ValueError(f"it begins with {head[:20]!r}")
+        if int(head[9:12]) >= 400:
+            self.refused = parse(buffer)
+            if self.refused is not None:
+                self._head = None
+                self._end(None)
+            return None
+        if b"\r\ntransfer-encoding: chunked" in head.lower():
+            self._chunks = Chunks()
+        self._head = None
+        self._moved.set()
+        return bytes(buffer[end + 4 :])
+
+    def _split(self, data: bytes) -> None:
+        """Cut content into lines."""
+        self._size += len(data)
+        if b"\n" not in data:
+            self._partial.append(data)
+            return
+        *whole, rest = data.split(b"\n")
+        if self._partial:
+            whole[0] = b"".join((*self._partial, whole[0]))
+            self._partial.clear()
+        if rest:
+            self._partial.append(rest)
+        self._lines += [line for line in whole if line]
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _gathered(self) -> None:
+        self._gathers = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._full or self._gathers or self._over or not self._paused or self._transport is None:
+            return
+        self._paused = False
+        self._transport.resume_reading()
+
+    def _end(self, error: Broken | None) -> None:
+        if not self._over:
+            self._over, self._error = True, error
+        self._moved.set()
