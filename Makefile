@@ -9,7 +9,7 @@ QUICK ?=
 JSON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install control-plane test test-unit test-property test-differential test-cluster lint format demo bench clean
+.PHONY: help venv install control-plane test test-unit test-property test-differential test-hostile test-cluster lint format demo bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,11 +29,14 @@ $(VENV)/.stamp: pyproject.toml tests/constraints.txt
 control-plane: venv ## Build the Kubernetes control plane, once: it is kept in the user's cache folder
 	@$(RUN) -m controlplane build
 
-test: venv ## Lint, then every test: unit, property, differential, cluster
+test: venv ## Lint, then every test: unit, property, differential, hostile, cluster
 	@$(RUN) tests/stages.py
 
 test-unit test-property test-differential: test-%: venv
 	@$(RUN) tests/stages.py $*
+
+test-hostile: venv ## Bad input for decoders, importer and webhook, made up from a kept corpus
+	@$(RUN) tests/stages.py control-plane hostile
 
 test-cluster: venv ## The tests on a real control plane alone
 	@$(RUN) tests/stages.py control-plane cluster

@@ -98,6 +98,7 @@ STAGES: dict[str, Callable[[], Result]] = {
     "property": lambda: pytest("property"),
     "differential": lambda: pytest("differential"),
     "control-plane": control_plane,
+    "hostile": lambda: pytest("hostile"),
     "cluster": lambda: pytest("controlplane", "harness", "cluster"),
 }
 

@@ -4,8 +4,12 @@ Everything names the place it is about, so that an editor can jump there.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
+
+_LONGEST_KEY: Final = 200
+_LONGEST_TEXT: Final = 600
 
 
 class Where(msgspec.Struct, frozen=True, order=True):
@@ -17,7 +21,7 @@ class Where(msgspec.Struct, frozen=True, order=True):
     key: str = ""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.key}" if self.key else self.place
+        return f"{self.place}: {_cut(self.key, _LONGEST_KEY)}" if self.key else self.place
 
     @property
     def place(self) -> str:
@@ -68,23 +72,43 @@ class Findings:
 
     def report(self) -> Iterator[str]:
         """The report's sections that have something to say, line by line."""
+        yield from map(_plain, self._sections())
+
+    def _sections(self) -> Iterator[str]:
         if self._warnings:
             yield "Warnings:"
             yield from (f"  {line}" for line in self.warnings)
         if self._later:
             yield "Not imported yet:"
-            yield from (f"  {what} ({_places(places)})" for what, places in sorted(self._later.items()))
+            yield from (
+                f"  {_what(what)} ({_places(places)})" for what, places in sorted(self._later.items())
+            )
         if self._never:
             yield "Never imported:"
             yield from (
-                f"  {what} ({_places(places)}): {reason}"
+                f"  {_what(what)} ({_places(places)}): {reason}"
                 for (what, reason), places in sorted(self._never.items())
             )
         yield from self.readings
 
 
 def _lines(findings: dict[tuple[Where, str], None]) -> list[str]:
-    return [f"{where}: {text}" for where, text in sorted(findings)]
+    return [_plain(f"{where}: {_cut(text, _LONGEST_TEXT)}") for where, text in sorted(findings)]
+
+
+def _plain(line: str) -> str:
+    """One line that steers no terminal, whatever files and their names hold: what cannot be printed is escaped."""
+    if line.isprintable():
+        return line
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
+
+
+def _what(key: str) -> str:
+    return _cut(key, _LONGEST_KEY)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def _places(places: list[Where]) -> str:

@@ -1,5 +1,6 @@
 """The files of the older configuration, read as texts: the only place here that touches the disk."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -35,10 +36,10 @@ class Folder(msgspec.Struct, frozen=True):
 def read(directory: Path, findings: Findings) -> Folder:
     """Read the folder. What cannot be read is a problem; only resource-limits.yaml must be there."""
     limits = directory / LIMITS
-    if not limits.exists():
+    if not _is_there(limits):
         findings.problem(Where(str(limits)), "is missing: name the folder that holds it")
     optional: Callable[[str], Text | None] = lambda name: _text(directory / name, findings)  # noqa: E731  # one use a line
-    members = (_text(path, findings) for path in sorted((directory / "groups").glob("*.members")))
+    members = (_text(path, findings) for path in _members(directory / "groups", findings))
     return Folder(
         limits=optional(LIMITS),
         overrides=optional("user-overrides.yaml"),
@@ -48,8 +49,24 @@ def read(directory: Path, findings: Findings) -> Folder:
     )
 
 
+def _members(groups: Path, findings: Findings) -> list[Path]:
+    """The member files. A folder that cannot be listed is a problem: people would lose their group in silence."""
+    if not _is_there(groups):
+        return []
+    try:
+        return sorted(path for path in groups.iterdir() if path.name.endswith(".members"))
+    except OSError as error:
+        findings.problem(Where(str(groups)), f"cannot be read: {error.strerror}")
+        return []
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something has this name, be it a link that leads nowhere: what cannot be read is not left out."""
+    return os.path.lexists(path)
+
+
 def _text(path: Path, findings: Findings) -> Text | None:
-    if not path.exists():
+    if not _is_there(path):
         return None
     content = contents(path, findings)
     return None if content is None else Text(str(path), path.stem, content)
@@ -58,10 +75,10 @@ def _text(path: Path, findings: Findings) -> Text | None:
 def contents(path: Path, findings: Findings) -> str | None:
     """A file's text without a byte order mark; None where it cannot be read, which is a problem."""
     where = Where(str(path))
-    if not path.is_file():
-        findings.problem(where, "is not a file")
-        return None
     try:
+        if not path.is_file():
+            findings.problem(where, "is not a file")
+            return None
         with path.open("rb") as file:
             raw = file.read(LONGEST + 1)
     except OSError as error:

@@ -38,7 +38,7 @@ class ManifestReader:
         found = manifest.get("items") if manifest.get("kind") == "List" else [manifest]
         for one in found if isinstance(found, list) else []:
             kind = one.get("kind") if isinstance(one, dict) else None
-            if kind in _KINDS and one.get("apiVersion") == API_VERSION:
+            if isinstance(kind, str) and kind in _KINDS and one.get("apiVersion") == API_VERSION:
                 self._convert(one, kind, entry.where)
 
     def _convert(self, manifest: dict[str, Any], kind: str, where: Where) -> None:

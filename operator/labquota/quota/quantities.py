@@ -136,9 +136,10 @@ def _scale(text: str, suffix: str) -> tuple[int, int]:
         return _DECIMAL[suffix], 0
     if suffix in _BINARY:
         return 0, _BINARY[suffix]
-    exponent = suffix[1:]
-    if suffix[0] in "eE" and exponent.lstrip("+-").isdigit() and len(exponent.lstrip("+-0")) < 20:
-        number = int(exponent)
+    sign, digits = suffix[1:2], suffix[1:].lstrip("+-")
+    significant = digits.lstrip("0")  # int() refuses very long texts, of zeros too
+    if suffix[0] in "eE" and digits.isdigit() and len(significant) < 20:
+        number = int(significant or "0") * (-1 if sign == "-" else 1)
         if -(2**63) <= number < 2**63:
             return (number + 2**31) % 2**32 - 2**31, 0  # Go: int32(parsed)
     raise QuantityError(
