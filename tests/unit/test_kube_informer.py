@@ -434,6 +434,17 @@ async def test_asked_to_hurry_it_watches_anew_for_seconds_and_asked_again_it_kee
     assert fake.queries()[2]["resourceVersion"] == "10"
 
 
+async def test_a_hurry_asked_for_during_the_first_set_does_not_keep_a_later_one_from_being_heard() -> None:
+    async with serving() as fake:
+        fake.script(stream(bookmark(9, initial_end=True), then="hang"), stream(bookmark(15), then="hang"))
+        async with informing(fake, watch_list=True) as (informer, sink):
+            informer.hurry()
+            await sink.version(9)
+            informer.hurry()
+            await sink.version(15)
+    assert [query.get("timeoutSeconds") for query in fake.queries()[1:2]] == ["4"]
+
+
 async def test_asked_to_relist_it_takes_the_whole_set_anew() -> None:
     async with serving() as fake:
         fake.script(

@@ -116,8 +116,9 @@ class Informer(Generic[T]):
     def hurry(self) -> None:
         """Ask that `view` moves on within about three seconds although nothing changes, not within a minute."""
         # A stream in a hurry is left to end by itself: asking again and again must not keep its bookmark from coming.
-        # Nor is a first set interrupted, which may take longer than a stream in a hurry lasts.
-        if not self._hurry_next and not self._dog.hurried and not self._feed.stale:
+        # Nor is a first set interrupted, which may take longer than a stream in a hurry lasts; asked again once it is
+        # complete, its stream is.
+        if not self._dog.hurried and not self._feed.stale:
             self._dog.interrupt()
         self._hurry_next = True
 
