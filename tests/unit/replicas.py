@@ -3,6 +3,7 @@
 import asyncio
 import random
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from labquota.kube import ledgers, marker
 from labquota.kube.ledgers import Ledgers
@@ -18,19 +19,34 @@ from labquota.webhook.means import Means
 from unit.builders import ALICE, case, pod, request, world
 from unit.simulated import Clock, Cluster
 
+_REPLICAS: WeakKeyDictionary[Cluster, int] = WeakKeyDictionary()
+
 
 class Replica:
     """One webhook without HTTP; its copies of ledgers are its own."""
 
-    def __init__(self, cluster: Cluster, of: World, seed: int = 1, *, folded: bool = True) -> None:
+    def __init__(
+        self, cluster: Cluster, of: World, seed: int = 1, *, folded: bool = True, advances: bool = True
+    ) -> None:
         self.world, self.clock = of, Clock()
-        self.store, self.marker = Ledgers(cluster, lambda owner: self.admissions.told(owner)), Marker(self.clock)
+        self.store, self.marker = (
+            Ledgers(cluster, self._told),
+            Marker(self.clock),
+        )
         pulse = Pulse(cluster, self.marker, "labquota-system", self.clock)
-        self.means = Means(self.store, pulse, self.clock, random.Random(seed))
+        number = _REPLICAS[cluster] = (
+            _REPLICAS.get(cluster, 0) + 1
+        )  # two of one name would take each other's advances
+        self.means = Means(
+            self.store, pulse, self.clock, random.Random(f"{seed} {number}"), take_advances=advances
+        )
         self.admissions = Admissions(self.means, self.clock)
         self._beat = 0
         if folded:
             self.beat()
+
+    def _told(self, owner: Owner) -> None:
+        self.admissions.told(owner)
 
     def beat(self) -> None:
         """See the operator's marker, and that it is alive."""

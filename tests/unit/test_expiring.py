@@ -1,8 +1,10 @@
 import asyncio
 
+import msgspec
 from prometheus_client import REGISTRY
 
 from labquota.kube import errors
+from labquota.quota.advances import VALID_SECONDS, Advance
 from labquota.quota.ledger import Ledger, Reservation
 from unit.builders import ALICE, create, group, manifest, resize, world
 from unit.operators import Operator, operating, pod_path, soon
@@ -151,5 +153,50 @@ def test_a_reservation_whose_pod_comes_late_is_settled_by_it() -> None:
             totals.add(after.folded.get("gpu", 0) + len(after.reservations))
             await asyncio.sleep(0.05)
         assert totals == {1}
+
+    run(operating(Cluster(), OF, scenario))
+
+
+def test_an_advance_lapses_later_than_a_reservation_by_the_time_for_which_it_may_be_given_out_of() -> None:
+    async def scenario(operator: Operator) -> None:
+        cluster = operator.cluster
+        cluster.store(pod_path("given"), manifest("given", gpu=1))
+        put(cluster, Ledger(advances=(Advance("gone.1", {"gpu": 2, "pods": 2}),)))
+        began = now()
+        await soon(lambda: held(cluster).folded.get("gpu") == 1)
+        assert held(cluster).advances
+        await soon(lambda: not held(cluster).advances, 200)
+        assert 44 + VALID_SECONDS <= now() - began < 60
+        assert operator.folder.given_up == set()
+        assert [seen for _, seen in operator.seen if seen] == []
+
+    run(operating(Cluster(), OF, scenario))
+
+
+def test_an_advance_that_its_holder_renews_does_not_lapse() -> None:
+    async def scenario(operator: Operator) -> None:
+        cluster = operator.cluster
+        for number in range(100):
+            put(cluster, Ledger(advances=(Advance(f"alive.{number}", {"gpu": 2}),)))
+            await asyncio.sleep(1)
+            assert held(cluster).advances
+
+    run(operating(Cluster(), OF, scenario))
+
+
+def test_newcomers_are_named_as_bypassed_only_when_no_advance_can_be_where_they_came_from() -> None:
+    async def scenario(operator: Operator) -> None:
+        cluster, advance = operator.cluster, Advance("one.1", {"gpu": 2, "pods": 2})
+        put(cluster, Ledger(advances=(advance,)))
+        for name in ("given", "sneaked"):
+            cluster.store(pod_path(name), manifest(name, gpu=1))
+        await soon(lambda: held(cluster).folded.get("gpu") == 2)
+        put(
+            cluster,
+            msgspec.structs.replace(held(cluster), advances=(), reservations=(create("given", gpu=1),)),
+        )
+        await soon(lambda: not held(cluster).reservations)
+        await asyncio.sleep(1)
+        assert [seen for _, seen in operator.seen if seen] == [{"uid-sneaked"}]
 
     run(operating(Cluster(), OF, scenario))

@@ -62,7 +62,10 @@ class Worker:
         """Let a pod through from the advance, if there is one that it can be given for."""
         given = self._purse.give(case)
         if given is not None:
-            self._write_in(0.0 if self._purse.is_low else WRITE_SECONDS)
+            if self._purse.is_low:
+                self._write_now()
+            else:
+                self._write_in(WRITE_SECONDS)
         return given
 
     def take(self, current: Current) -> Waiting:
@@ -79,12 +82,12 @@ class Worker:
             each.recalled and each.is_of(self._of.holder) for each in copy.ledger.advances
         ):
             self._purse.rest()
-            self._write_in(0.0)
+            self._write_now()
 
     async def close(self) -> None:
         """Give the advance back, and write down what was given: this replica ends."""
         self._purse.rest(float("inf"))
-        self._write_in(0.0)
+        self._write_now()
         if self._task is not None:
             await asyncio.wait([self._task])
 
@@ -108,12 +111,14 @@ class Worker:
             if self._timer.when() <= loop.time() + seconds:
                 return
             self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._write_now)
+
+    def _write_now(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
             self._timer = None
-        if seconds:
-            self._timer = loop.call_later(seconds, self._write_in, 0.0)
-        else:
-            self._due = True
-            self._start()
+        self._due = True
+        self._start()
 
     async def _run(self) -> None:
         batch: list[Waiting] = []
