@@ -1,0 +1,116 @@
+"""What must hold when nothing has been wrong for long enough: ledgers equal the truth, and the whole budget can be used."""
+
+from typing import TYPE_CHECKING
+
+from labquota.kube import marker
+from simulation.checker import NAMES, SETTLED_SECONDS
+from simulation.deeds import Deed
+from simulation.paths import Key
+
+if TYPE_CHECKING:
+    from simulation.history import History
+
+LEASE = Key("/apis/coordination.k8s.io/v1/leases", "labquota-system", marker.LEASE_NAME)
+TAKEOVER_SECONDS = 14.0
+WHOLE = {"gpu": "nvidia.com/gpu", "requests.cpu": "cpu"}
+
+
+def check(history: "History") -> None:
+    """Check what is left; what is wrong is found by the history's checker."""
+    cluster, checker = history.cluster, history.checker
+    longest = cluster.settings.create_seconds + SETTLED_SECONDS + TAKEOVER_SECONDS
+    calm = cluster.timeline.now
+
+    leads = _Leading(history)
+    history.wait(TAKEOVER_SECONDS * 2, leads)
+    if not history.found and not leads():
+        checker.fail(f"start: nobody leads {TAKEOVER_SECONDS * 2:.0f} s after the last fault")
+    looked_at = -1
+
+    def idle() -> bool:
+        nonlocal looked_at
+        if cluster.store.version == looked_at:
+            return False
+        looked_at = cluster.store.version
+        return all(deed.outcome for deed in cluster.deeds) and not wrong(history)
+
+    if not idle():
+        history.wait(longest, idle)
+    if history.found:
+        return
+    if difference := wrong(history):
+        waiting = [deed for deed in cluster.deeds if not deed.outcome]
+        text = f"{difference}; {len(waiting)} requests have not ended" if waiting else difference
+        checker.fail(f"I2: {cluster.timeline.now - calm:.0f} s after the last fault {text}")
+        history.found = checker.found
+        return
+    checker.settled()
+    for owner in sorted(checker.owners())[:1]:
+        _fill(history, owner)
+
+
+class _Leading:
+    """Whether an operator has folded the whole cluster since, and every replica has been told."""
+
+    def __init__(self, history: "History") -> None:
+        self._history = history
+        self._beat = self._annotations().get(marker.HEARTBEAT)
+        self._told = False
+
+    def __call__(self) -> bool:
+        cluster = self._history.cluster
+        if self._told or not all(each.replica is not None and each.replica.synced() for each in cluster.webhooks):
+            return self._told
+        item = cluster.store.find(LEASE)
+        if item is not None and self._annotations().get(marker.HEARTBEAT) != self._beat:
+            seen = min(each.seen.get(LEASE.resource, 0) for each in cluster.webhooks)
+            self._told = bool(self._annotations().get(marker.VIEW)) and seen >= item.version
+        return self._told
+
+    def _annotations(self) -> dict[str, str]:
+        item = self._history.cluster.store.find(LEASE)
+        found: dict[str, str] = item.body["metadata"].get("annotations", {}) if item else {}
+        return found
+
+
+def wrong(history: "History") -> str:
+    """Where a ledger differs from the truth; "" where none does."""
+    checker = history.checker
+    for owner in sorted(checker.owners()):
+        truth, total = checker.truth(owner), checker.totals.get(owner, {})
+        for key in sorted({*truth, *total}):
+            if truth.get(key, 0) != total.get(key, 0):
+                return f"the ledger of {owner} holds {total.get(key, 0)} {key}, its pods {truth.get(key, 0)}"
+    return ""
+
+
+def _fill(history: "History", owner: str) -> None:
+    """Ask for one unit at a time until there is none: all that is free is to be had, and no more."""
+    checker = history.checker
+    limits = checker.limits
+    key = next((key for key in ("gpu", "requests.cpu") if key in limits), "")
+    if not key:
+        return
+    unit = NAMES[key]
+    free = limits[key] - checker.truth(owner).get(key, 0)
+    if "pods" in limits:
+        free = min(free, (limits["pods"] - checker.truth(owner).get("pods", 0)) * unit)
+    for number in range(max(0, free // unit) + 1):
+        deed = _ask(history, f"probe-{number}", owner, {WHOLE[key]: "1"})
+        if history.found:
+            return
+        fits = (number + 1) * unit <= free
+        if deed is None or not deed.answer.checked or deed.answer.allowed != fits:
+            said = deed.answer.text if deed else "nothing"
+            checker.fail(f"I2: with {free - number * unit} {key} free, {owner} asks for {unit} and hears: {said}")
+            history.found = checker.found
+            return
+        if number > 4:
+            return
+
+
+def _ask(history: "History", name: str, owner: str, asks: dict[str, str]) -> Deed | None:
+    deed = history.kubernetes.create(name=name, owner=owner, asks=asks)
+    if deed is not None:
+        history.wait(12.0, lambda: bool(deed.outcome))
+    return deed
