@@ -173,6 +173,7 @@ def test_an_outage_is_answered_as_the_group_says_and_is_one_error_in_the_log(
     assert response["allowed"] is allowed
     if allowed:
         assert response["warnings"] == [f"labquota did not check this pod: {why}"]
+        assert response["auditAnnotations"] == {"unchecked": why}
     else:
         text = f"BUDGET_UNAVAILABLE: user:alice's budget cannot be checked now ({why}); try again"
         assert response["status"]["message"] == text

@@ -127,6 +127,11 @@ def test_an_allowed_request_is_answered_with_its_uid_and_warnings() -> None:
     assert json.loads(review.allow(UID, ["mind"]))["response"]["warnings"] == ["mind"]
 
 
+def test_what_passes_unchecked_is_named_to_the_audit_log() -> None:
+    response = json.loads(review.allow(UID, unchecked="no operator"))["response"]
+    assert response == {"uid": UID, "allowed": True, "auditAnnotations": {"unchecked": "no operator"}}
+
+
 def test_a_refusal_is_403_with_its_causes_and_nothing_that_asks_to_try_again() -> None:
     cause = {"reason": "USER_AT_LIMIT", "message": "asked", "field": "gpu"}
     response = json.loads(review.deny(UID, "no", [cause], "a"))["response"]

@@ -143,7 +143,8 @@ class Gate:
         metrics.ADMISSIONS.labels(answer).inc()
         log.error(answer, extra={**_place(case.request), "owner": case.owner, "error": str(outage)})
         if open_:
-            return review.allow(case.request.uid, [f"labquota did not check this pod: {outage}"])
+            warning = f"labquota did not check this pod: {outage}"
+            return review.allow(case.request.uid, [warning], unchecked=str(outage))
         text = f"{case.owner}'s budget cannot be checked now ({outage}); try again"
         cause = Refused(verdict.UNAVAILABLE, text)
         line = f"{cause.code}: {cause.text}"

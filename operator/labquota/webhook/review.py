@@ -84,11 +84,20 @@ def decode(body: bytes) -> Request:
     )
 
 
-def allow(uid: str, warnings: Sequence[str] = ()) -> bytes:
-    """The answer that lets a request through."""
+def allow(uid: str, warnings: Sequence[str] = (), unchecked: str = "") -> bytes:
+    """The answer that lets a request through.
+
+    Args:
+        uid: The review's.
+        warnings: Lines for whoever sent the request.
+        unchecked: Why it was not judged, if it was not: the API server's audit log then names the request, as it does
+            by itself where no replica answers.
+    """
     response: dict[str, Any] = {"uid": uid, "allowed": True}
     if warnings:
         response["warnings"] = warnings
+    if unchecked:
+        response["auditAnnotations"] = {"unchecked": unchecked}
     return _answer(response)
 
 
