@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labquota.clock import SystemClock
 from labquota.kube import events, nesting
+from labquota.kube.feed import Feed
+from labquota.kube.listing import Decoder
 from labquota.kube.nesting import DEEPEST
 from labquota.quota import pods
 from unit.builders import manifest
@@ -29,6 +32,23 @@ def deep(name: str) -> bytes:
     return json.dumps(pod).replace('"DEEP"', DEEP).encode()
 
 
+class Recorder:
+    """A sink that keeps names."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def replaced(self, items: list[pods.Pod], resource_version: str) -> None:
+        raise AssertionError(resource_version, items)
+
+    def changed(self, kind: str, item: pods.Pod, resource_version: str) -> None:
+        assert (kind, resource_version) == ("MODIFIED", "7")
+        self.names.append(item.metadata.name)
+
+    def progressed(self, resource_version: str) -> None:
+        raise AssertionError(resource_version)
+
+
 def test_a_watch_event_of_a_pod_that_no_decoder_can_follow_is_read() -> None:
     with pytest.raises(msgspec.DecodeError):
         pods.decode(deep("a"))
@@ -43,6 +63,30 @@ def test_a_page_with_such_a_pod_is_read_whole() -> None:
     assert (page.metadata.resource_version, page.metadata.more) == ("9", "x")
     assert [pods.decode(raw).metadata.name for raw in page.items or ()] == ["a", "b", "c"]
     assert pods.decode((page.items or [])[1]).spec.containers[0].resources.requests == {"nvidia.com/gpu": "1"}
+
+
+def test_no_decoder_leaves_such_a_pod_out(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever could make their own pods unreadable would hold them for nothing."""
+    for decode in (pods.decode, msgspec.json.Decoder(dict[str, Any]).decode):
+        decoder: Decoder[Any] = Decoder("/api/v1/pods", decode)
+        assert decoder(msgspec.Raw(deep("a"))) is not None
+        assert caplog.messages == []
+    assert decoder(msgspec.Raw(b"[" * DEPTH)) is None
+    assert len(caplog.messages) == 1
+
+
+async def test_a_watch_with_such_a_pod_goes_on_with_it() -> None:
+    pod = json.loads(deep("a").replace(DEEP.encode(), b'"DEEP"'))
+    meta = {"name": "a", "namespace": "lab", "uid": "uid-a", "resourceVersion": "7"} | pod["metadata"]
+    whole = {"kind": "Pod", "apiVersion": "v1", **pod, "metadata": meta}
+    line = json.dumps(whole, separators=(",", ":")).replace('"DEEP"', DEEP).encode()
+    sink = Recorder()
+    for key in (None, lambda found: found.metadata.uid):
+        feed: Feed[Any] = Feed("/api/v1/pods", Decoder("/api/v1/pods", pods.decode), sink, SystemClock(), key)
+        feed.stale = False
+        feed.open()
+        feed.take(b'{"type":"MODIFIED","object":%b}' % line)
+    assert sink.names == ["a", "a"]
 
 
 def test_a_line_that_only_goes_down_is_no_event() -> None:

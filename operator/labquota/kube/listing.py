@@ -10,7 +10,7 @@ import msgspec
 
 from labquota import metrics
 from labquota.clock import Clock
-from labquota.kube import errors, events
+from labquota.kube import errors, events, nesting
 from labquota.kube.api import Api
 from labquota.kube.backoff import Backoff
 from labquota.kube.breather import Breather
@@ -27,7 +27,10 @@ PAGE_TRIES = 5
 
 
 class Decoder(Generic[T]):
-    """Decodes objects and survives those that it cannot: one strange object must not blind us to all others."""
+    """Decodes objects and survives those that it cannot: one strange object must not blind us to all others.
+
+    What is nested too deeply is decoded without its depths (`nesting`): left out, whoever wrote it would be free of it.
+    """
 
     def __init__(self, path: str, decode: Callable[[msgspec.Raw], T]) -> None:
         self._path = path
@@ -36,7 +39,14 @@ class Decoder(Generic[T]):
     def __call__(self, raw: msgspec.Raw) -> T | None:
         """Return the object, or None after a line in the log."""
         try:
-            return self._decode(raw)
+            try:
+                return self._decode(raw)
+            except (RecursionError, msgspec.DecodeError):
+                whole = bytes(raw)
+                if (pruned := nesting.pruned(whole)) == whole:
+                    raise
+                raw = msgspec.Raw(pruned)
+                return self._decode(raw)
         except Exception as error:  # noqa: BLE001  whatever the caller's decoder raises: the next object must be read
             metrics.DECODE_FAILURES.labels(self._path).inc()
             log.error(  # noqa: TRY400  a traceback through a decoder tells less than the object's name
@@ -126,6 +136,6 @@ class Listing(Generic[T]):
 def _named(raw: msgspec.Raw) -> str:
     try:
         found = events.meta(raw).metadata
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "unknown"
     return f"{found.namespace}/{found.name}" if found.namespace else found.name
