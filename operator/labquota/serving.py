@@ -41,6 +41,7 @@ def tls_context(cert: str, key: str) -> ssl.SSLContext:
     for path in (cert, key):
         Path(path).open("rb").close()  # its error names the file, which that of load_cert_chain does not
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.num_tickets = 0  # the API server resumes no sessions
     try:
         context.load_cert_chain(cert, key)
     except ssl.SSLError as error:

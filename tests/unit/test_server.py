@@ -2,14 +2,15 @@ import asyncio
 import io
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from labquota import serving
-from labquota.webhook import server
+from labquota.webhook import listening, server
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
 from unit.builders import group, manifest
@@ -17,7 +18,6 @@ from unit.replicas import held, replica
 from unit.simulated import Cluster, Fault
 
 UID = "705ab4f5-6393-11e8-b7cc-42010a800002"
-Client = TestClient[Any, Any]
 
 
 class Noting(Gate):
@@ -28,19 +28,19 @@ class Noting(Gate):
         self.clock, self.told = one.clock, list[tuple[float, float]]()
         super().__init__(one.world, one.store, one.admissions, Holders(cluster, one.clock), one.clock, 44)
 
-    async def answer(self, body: bytes, seconds: float, began: float | None = None) -> bytes:
-        assert began is not None
+    def begin(self, body: bytes, seconds: float, began: float) -> bytes | Coroutine[Any, Any, bytes]:
         self.told.append((seconds, self.clock.monotonic() - began))
-        return await super().answer(body, seconds, began)
+        return super().begin(body, seconds, began)
 
 
 class Served:
-    """The webhook's own application over real HTTP, with a client."""
+    """The webhook's own server over real HTTP, with a client."""
 
     def __init__(self) -> None:
         self.cluster, self.synced = Cluster(), True
         self.gate = Noting(self.cluster)
-        self.client: Client
+        self.client: aiohttp.ClientSession
+        self.listener: listening.Listener
 
     async def asks(self, body: Any, query: str = "timeout=10s") -> dict[str, Any]:
         """The response to a review; whatever it holds, it comes with status 200."""
@@ -55,9 +55,11 @@ class Served:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     one = Served()
-    app = server.application(one.gate, one.gate.clock, lambda: one.synced)
-    async with TestClient(TestServer(app)) as one.client:
+    reviews = server.Reviews(one.gate, one.gate.clock, lambda: one.synced)
+    one.listener = await listening.listen(reviews, "127.0.0.1", 0, tls=None)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{one.listener.port}") as one.client:
         yield one
+    await one.listener.close()
 
 
 def review(**asks: Any) -> bytes:
@@ -189,9 +191,7 @@ async def test_a_body_that_never_ends_is_refused_before_the_deadline(served: Ser
 
 
 async def test_a_client_that_goes_away_harms_nobody(served: Served) -> None:
-    host, port = served.client.host, served.client.port
-    assert port is not None
-    _, writer = await asyncio.open_connection(host, port)
+    _, writer = await asyncio.open_connection("127.0.0.1", served.listener.port)
     writer.write(b"POST /validate HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + review(gpu=1)[:200])
     await writer.drain()
     writer.transport.abort()

@@ -4,6 +4,8 @@ import asyncio
 import random
 import signal
 
+from aiohttp import web
+
 from labquota import serving
 from labquota.clock import Clock, SystemClock
 from labquota.kube import credentials
@@ -15,11 +17,12 @@ from labquota.kube.watching import Watching
 from labquota.quota.owners import Owner
 from labquota.quota.world import World
 from labquota.settings import Settings
-from labquota.webhook import server
+from labquota.webhook import listening
 from labquota.webhook.admissions import Admissions
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
 from labquota.webhook.means import Means
+from labquota.webhook.server import Reviews
 
 CALL_SECONDS = 4.0
 """Time-out of one call to the API server: a failure leaves time for another try before an answer is due."""
@@ -87,14 +90,16 @@ async def run(settings: Settings) -> None:
     async with HttpApi(credentials.load(), timeout=CALL_SECONDS) as api, asyncio.TaskGroup() as tasks:
         replica = Replica(api, settings, clock, rng)
         watching = tasks.create_task(replica.run())
-        app = server.application(replica.gate, clock, replica.synced)
+        reviews = Reviews(replica.gate, clock, replica.synced)
         reuse = settings.reuse_port
-        runners = [await serving.listen(app, settings.host, settings.port, tls=tls, reuse_port=reuse)]
+        listener = await listening.listen(reviews, settings.host, settings.port, tls=tls, reuse_port=reuse)
+        runner: web.AppRunner | None = None
         if settings.metrics_port:
-            ready = serving.operations(replica.synced)
-            runners.append(await serving.listen(ready, settings.metrics_host, settings.metrics_port))
+            ready = serving.operations(lambda: replica.synced() and not stop.is_set())
+            runner = await serving.listen(ready, settings.metrics_host, settings.metrics_port)
         await stop.wait()
-        for runner in runners:
-            await runner.cleanup()  # what is open is answered first
+        await listener.close()  # what is open is answered first
+        if runner is not None:
+            await runner.cleanup()
         await replica.close()
         watching.cancel()

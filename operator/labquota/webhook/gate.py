@@ -7,7 +7,8 @@ owner's group says in `onError`, and every such answer is one error line in the 
 import asyncio
 import contextlib
 import logging
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from labquota import metrics
 from labquota.clock import Clock
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 MARGIN: Final = 1.0
 """Seconds before the API server's deadline at which the answer is sent at the latest."""
+_CANNOT: Final = "a request cannot be judged"
+_NO_BOOK: Final = Book(EMPTY)
+"""For what no ledger is read for: nothing joins it."""
 _REMEMBERING: Final = 2.0
 """The longest that a request which no limit can refuse waits until its user's groups are remembered, in seconds."""
 
@@ -57,29 +61,45 @@ class Gate:
         self._holders, self._clock, self._create_seconds = holders, clock, create_seconds
 
     async def answer(self, body: bytes, seconds: float, began: float | None = None) -> bytes:
-        """The answer to one review.
+        """The answer to one review, as of `begin`."""
+        answer = self.begin(body, seconds, self._clock.monotonic() if began is None else began)
+        return answer if isinstance(answer, bytes) else await answer
+
+    def begin(self, body: bytes, seconds: float, began: float) -> bytes | Coroutine[Any, Any, bytes]:
+        """The answer to one review, at once where no ledger is needed: a task costs as much as the decision then.
 
         Args:
             body: The AdmissionReview as it came.
             seconds: How long the API server waits.
-            began: Since when, by the clock's monotonic time; None for now.
+            began: Since when, by the clock's monotonic time.
 
         Returns:
-            An AdmissionReview; whatever the body holds, this raises nothing.
+            An AdmissionReview, or what will come to one; whatever the body holds, neither raises anything.
         """
-        until = (self._clock.monotonic() if began is None else began) + before(seconds)
         try:
             request = review.decode(body)
         except Unreadable as error:
             return self.unreadable(error.uid, str(error))
         try:
-            return await self._decide(request, until)
+            matter = _Matter(request, self._world, self._store, self._clock)
+            case = matter.current()
+            if not case.needs_ledger:
+                judged = admission.decide(case, _NO_BOOK)
+                if judged.allowed:
+                    return self._allowed(case, judged)
         except Exception:  # without an answer the API server would let the pod through
-            log.exception("a request cannot be judged", extra=_place(request))
+            log.exception(_CANNOT, extra=_place(request))
+            return self.unreadable(request.uid, UNJUDGED)
+        return self._finish(matter, request, began + before(seconds))
+
+    async def _finish(self, matter: "_Matter", request: Request, until: float) -> bytes:
+        try:
+            return await self._decide(matter, until)
+        except Exception:  # as above
+            log.exception(_CANNOT, extra=_place(request))
             return self.unreadable(request.uid, UNJUDGED)
 
-    async def _decide(self, request: Request, until: float) -> bytes:
-        matter = _Matter(request, self._world, self._store, self._clock)
+    async def _decide(self, matter: "_Matter", until: float) -> bytes:
         try:
             judged = await self._judge(matter, until)
         except Outage as outage:
@@ -100,7 +120,7 @@ class Gate:
                 await self._admissions.judge(matter.current, seconds)
         case = matter.current()
         if not case.needs_ledger or _is_only_remembered(case):
-            return admission.decide(case, Book(EMPTY))
+            return admission.decide(case, _NO_BOOK)
         return await self._admissions.judge(matter.current, until - self._clock.monotonic())
 
     def _allowed(self, case: Case, judged: Verdict) -> bytes:

@@ -1,101 +1,109 @@
-"""HTTP: reads a review's body, gives its deadline on, and answers with status 200.
+"""Reviews over HTTP: takes a review's body, gives its deadline on, and answers with status 200.
 
 429 with Retry-After, which the API server repeats until its deadline, is for a replica that has not synced, and for
 nothing else. A body is never answered with 413, however large: that would open the gate to whoever makes pods large.
 """
 
-import asyncio
-from collections.abc import Callable
-from typing import Final
-
-import aiohttp
-from aiohttp import http_exceptions, web
+from collections.abc import Callable, Coroutine
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 from labquota import metrics
 from labquota.clock import Clock
 from labquota.webhook import gate as gates
 from labquota.webhook import review
+from labquota.webhook.connection import Reply
 from labquota.webhook.gate import Gate
+from labquota.webhook.messages import Request
 
 PATH: Final = "/validate"
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Two objects of 3 MiB, the most that the API server takes, and what stands around them. Larger is only what is full of
 characters that JSON escapes."""
 _DEFAULT_SECONDS: Final = 10.0
+_MOST_SECONDS: Final = 30.0
+"""The longest that the API server lets a webhook take."""
 _TOO_LARGE: Final = (
     f"the AdmissionReview is larger than {MOST_BYTES // 1024 // 1024} MiB; make the pod smaller"
 )
-_CUT: Final = "the AdmissionReview did not arrive as a whole"
+JSON: Final = b"200 OK\r\nContent-Type: application/json\r\n"
+_TEXT: Final = b"Content-Type: text/plain; charset=utf-8\r\n"
+_NOT_FOUND: Final[Reply] = (b"404 Not Found\r\n" + _TEXT, b"there is only /validate\n")
+_ONLY_POST: Final[Reply] = (
+    b"405 Method Not Allowed\r\nAllow: POST\r\n" + _TEXT,
+    b"POST an AdmissionReview\n",
+)
+_NOT_SYNCED: Final[Reply] = (b"429 Too Many Requests\r\nRetry-After: 1\r\n" + _TEXT, b"not synced yet\n")
 
 
-class _Unread(Exception):  # noqa: N818  names what is wrong
-    """A body that is not taken.
+class Reviews:
+    """Answers reviews: one path, whatever its query.
 
-    Attributes:
-        head: Its first bytes.
+    Args:
+        gate: What decides.
+        clock: For deadlines.
+        synced: Whether this replica knows what it needs.
     """
 
-    def __init__(self, head: bytes, text: str) -> None:
-        super().__init__(text)
-        self.head = head
+    most_bytes = MOST_BYTES
 
+    def __init__(self, gate: Gate, clock: Clock, synced: Callable[[], bool]) -> None:
+        self._gate, self._clock, self._synced = gate, clock, synced
+        self.now = clock.monotonic
 
-def application(gate: Gate, clock: Clock, synced: Callable[[], bool]) -> web.Application:
-    """The webhook's own application: one path, whatever its query."""
+    def answer(self, request: Request) -> Reply | Coroutine[Any, Any, Reply]:
+        """The answer to a review that has come as a whole, at once unless it needs the owner's ledger."""
+        if (reply := self._no_review(request)) is not None:
+            return reply
+        if request.size > MOST_BYTES:
+            return self._unread(request, _TOO_LARGE)
+        answer = self._gate.begin(request.body, _seconds(request.target), request.began)
+        if isinstance(answer, bytes):
+            return self._answered(request, answer)
+        return self._later(request, answer)
 
-    async def validate(request: web.Request) -> web.Response:
-        if not synced():
+    def unread(self, request: Request, why: str) -> Reply:
+        """The answer to a review that did not come as a whole."""
+        return self._no_review(request) or self._unread(request, why)
+
+    def waits(self, request: Request) -> float:
+        """For how long a body is waited for: until its answer is due."""
+        seconds = min(_seconds(request.target) or _DEFAULT_SECONDS, _MOST_SECONDS)
+        return request.began + gates.before(seconds) - self._clock.monotonic()
+
+    def _no_review(self, request: Request) -> Reply | None:
+        if not _seconds(request.target):
+            return _NOT_FOUND
+        if request.method != b"POST":
+            return _ONLY_POST
+        if not self._synced():
             metrics.ADMISSIONS.labels("not_synced").inc()
-            return web.Response(status=429, headers={"Retry-After": "1"}, text="not synced yet\n")
-        began = clock.monotonic()
-        seconds = _seconds(request.query.get("timeout", ""))
-        try:
-            body = await _read(request.content, gates.before(seconds))
-        except _Unread as error:
-            answer = gate.unreadable(review.uid_in(error.head), str(error))
-        except OSError:
-            raise web.HTTPBadRequest from None  # the API server is gone, and nobody reads this
-        else:
-            answer = await gate.answer(body, seconds, began)
-        metrics.ADMISSION_SECONDS.observe(clock.monotonic() - began)
-        return web.Response(body=answer, content_type="application/json")
+            return _NOT_SYNCED
+        return None
 
-    app = web.Application()
-    app.router.add_post(PATH, validate)
-    return app
+    async def _later(self, request: Request, answer: Coroutine[Any, Any, bytes]) -> Reply:
+        return self._answered(request, await answer)
+
+    def _unread(self, request: Request, why: str) -> Reply:
+        return self._answered(request, self._gate.unreadable(review.uid_in(request.body), why))
+
+    def _answered(self, request: Request, answer: bytes) -> Reply:
+        metrics.ADMISSION_SECONDS.observe(self._clock.monotonic() - request.began)
+        return JSON, answer
 
 
-async def _read(content: aiohttp.StreamReader, seconds: float) -> bytes:
-    """The whole body. Of one that is too large the rest is read and dropped: who still writes reads no answer.
-
-    Raises:
-        _Unread: It is too large, cut off or too slow.
-        OSError: Whoever sent it is gone.
-    """
-    chunks: list[bytes] = []
-    size = 0
+@lru_cache(maxsize=64)
+def _seconds(target: bytes) -> float:
+    """The API server's deadline from `/validate?timeout=10s`, of which it writes whole seconds; 0 for another path."""
     try:
-        async with asyncio.timeout(seconds):
-            while chunk := await content.readany():
-                size += len(chunk)
-                if size <= MOST_BYTES:
-                    chunks.append(chunk)
-    except (
-        TimeoutError,
-        aiohttp.ClientPayloadError,
-        web.RequestPayloadError,
-        http_exceptions.HttpProcessingError,
-    ):
-        raise _Unread(b"".join(chunks), _CUT) from None
-    body = b"".join(chunks)
-    if size > MOST_BYTES:
-        raise _Unread(body, _TOO_LARGE)
-    return body
-
-
-def _seconds(timeout: str) -> float:
-    """The API server's deadline from `?timeout=10s`; it writes whole seconds."""
-    digits = timeout.removesuffix("s")
+        parts = urlsplit(target.decode("latin-1"))
+        if parts.path != PATH:
+            return 0.0
+        (digits, *_) = parse_qs(parts.query, max_num_fields=100).get("timeout", [""])
+    except ValueError:
+        return 0.0
+    digits = digits.removesuffix("s")
     if digits.isascii() and digits.isdigit() and len(digits) < 4 and int(digits):
         return float(digits)
     return _DEFAULT_SECONDS
