@@ -7,9 +7,12 @@ RUN := PYTHONPATH=$(CURDIR)/operator:$(CURDIR)/tests $(VENV)/bin/python
 KEEP ?=
 QUICK ?=
 JSON ?=
+SECONDS ?= 600
+SEED ?= 1
+PROFILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install control-plane test test-unit test-property test-differential test-hostile test-cluster lint format demo bench clean
+.PHONY: help venv install control-plane test test-unit test-property test-differential test-hostile test-cluster test-storm lint format demo bench storm clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +44,9 @@ test-hostile: venv ## Bad input for decoders, importer and webhook, made up from
 test-cluster: venv ## The tests on a real control plane alone
 	@$(RUN) tests/stages.py control-plane cluster
 
+test-storm: venv ## Two minutes of storms while everything is killed, frozen, cut off and slowed
+	@$(RUN) tests/stages.py control-plane storm
+
 lint: venv ## ruff, mypy and the import contracts
 	@$(RUN) tests/stages.py lint
 
@@ -52,6 +58,9 @@ demo: control-plane ## Play the main job on a real control plane; KEEP=1 leaves 
 
 bench: control-plane ## Measure labquota side by side with the built-in ResourceQuota; QUICK=1 in two minutes
 	@$(RUN) -m bench $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
+
+storm: control-plane ## Storms for as long as you say: SECONDS=3600 SEED=7; PROFILE=strict or shipped
+	@$(RUN) -m storm --seconds $(SECONDS) --seed $(SEED) $(if $(PROFILE),--profile $(PROFILE))
 
 clean: ## Remove the virtual environment and what tools left here; the built control plane stays in its cache
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis operator/*.egg-info

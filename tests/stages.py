@@ -100,6 +100,7 @@ STAGES: dict[str, Callable[[], Result]] = {
     "control-plane": control_plane,
     "hostile": lambda: pytest("hostile"),
     "cluster": lambda: pytest("controlplane", "harness", "cluster"),
+    "storm": lambda: pytest("storm"),
 }
 
 

@@ -14,5 +14,6 @@ from controlplane.errors import ControlPlaneError
 from controlplane.plane import ControlPlane
 from controlplane.process import Process
 from controlplane.users import User
+from controlplane.wires import Wires
 
-__all__ = ["ApiError", "Client", "ControlPlane", "ControlPlaneError", "Process", "User"]
+__all__ = ["ApiError", "Client", "ControlPlane", "ControlPlaneError", "Process", "User", "Wires"]

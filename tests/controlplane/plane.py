@@ -1,5 +1,6 @@
 """The control plane as one thing: start it, add users to it, break parts of it, stop it."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -11,10 +12,12 @@ from typing import Any, Self
 
 from controlplane import audit, binaries, flags, folders, ports, ready
 from controlplane.certificates import Authority, new_key
+from controlplane.client import Client
 from controlplane.errors import ControlPlaneError
 from controlplane.nodes import gpu_node
 from controlplane.process import Process, wait_until
 from controlplane.users import User, Users, grant
+from controlplane.wires import Wires
 
 __all__ = ["ControlPlane"]
 
@@ -26,11 +29,16 @@ class ControlPlane:
         apiservers: how many, on one etcd.
         nodes: how many fake GPU nodes; 0 leaves pods unscheduled and starts no kwok.
         audited: keep an audit log of writes (`audit_events` reads it).
+        bodies: resources whose audited creates and updates are kept with what was asked and answered.
         apiserver_flags: more flags for every API server; they win over ours.
+        wires: what stands between the API servers and etcd; nothing by default.
+        witness: start one more API server, which nobody is told of. It keeps no cache, so that a watch on it misses
+            nothing whatever becomes of the others.
 
     Attributes:
         folder: everything it writes, logs in `folder/logs`; removed by a clean stop.
         admin: a user in group system:masters; `client` calls as them.
+        witness: the same user, who calls the witness as server 0; without one, the API servers that there are.
         processes: every process by name, in the order they start.
     """
 
@@ -40,10 +48,13 @@ class ControlPlane:
         apiservers: int = 1,
         nodes: int = 0,
         audited: bool = False,
+        bodies: Sequence[str] = (),
         apiserver_flags: Sequence[str] = (),
+        wires: Wires | None = None,
+        witness: bool = False,
     ) -> None:
-        self._count, self._nodes, self._audited = apiservers, nodes, audited
-        self._flags = list(apiserver_flags)
+        self._count, self._nodes, self._audited, self._bodies = apiservers, nodes, audited, bodies
+        self._flags, self._wires, self._witnessed = list(apiserver_flags), wires, witness
         self.processes: dict[str, Process] = {}
         self.folder = Path()
 
@@ -157,7 +168,9 @@ class ControlPlane:
         self.authority = Authority(certificates)
         key = certificates / "service-account.key"
         new_key(key)
-        policy = audit.write_policy(self.folder / "audit-policy.json") if self._audited else None
+        policy = self.folder / "audit-policy.json" if self._audited else None
+        if policy is not None:
+            audit.write_policy(policy, self._bodies)
         self._files = flags.Files(self._binaries, self.authority.certificate, key, policy)
         self._serving = self.authority.server("kube-apiserver", ("kubernetes.default.svc",))
         self._ports = [ports.free() for _ in range(self._count)]
@@ -165,6 +178,12 @@ class ControlPlane:
         self._users = Users(self.folder / "users", self.authority, self.servers)
         self.admin = self._make("admin", "system:masters")
         self.client = self.admin.client()
+        self.witness = self.admin
+        if self._witnessed:
+            self._witness_port = ports.free()
+            self.witness = dataclasses.replace(
+                self.admin, servers=(f"https://127.0.0.1:{self._witness_port}",)
+            )
 
     def _start(self) -> None:
         store = ports.free()
@@ -173,18 +192,23 @@ class ControlPlane:
         self.etcd.wait_ready()
         for number, port in enumerate(self._ports):
             # The first one alone fills an empty store: two at once would trip over each other.
-            self._run_apiserver(number, port, f"http://127.0.0.1:{store}")
-            self.apiserver(number).wait_ready(60)
+            name = f"kube-apiserver-{number}"
+            reached = store if self._wires is None else self._wires.link(name, "etcd", store)
+            self._run_apiserver(name, port, reached, self.admin.client(number))
+        if self._witnessed:
+            name = "kube-apiserver-witness"
+            self._run_apiserver(name, self._witness_port, store, self.witness.client(), "--watch-cache=false")
         self._run_controllers()
         self.client.apply(gpu_node(f"gpu-node-{number}") for number in range(self._nodes))
         if not wait_until(self._settled, 60, every=0.1):
             raise ControlPlaneError(f"nodes or the default service account are not ready; see {self.logs}")
 
-    def _run_apiserver(self, number: int, port: int, store: str) -> None:
-        log = self.logs / f"audit-{number}.log"
-        argv = flags.apiserver(self._files, self.minor, store, port, self._serving, log)
-        serves = ready.over_https(self.admin.client(number))
-        self._run(f"kube-apiserver-{number}", [*argv, *self._flags], serves)
+    def _run_apiserver(self, name: str, port: int, store: int, client: Client, *more: str) -> None:
+        log = self.logs / f"audit-{name.removeprefix('kube-apiserver-')}.log"
+        url = f"http://127.0.0.1:{store}"
+        argv = flags.apiserver(self._files, self.minor, url, port, self._serving, log)
+        self._run(name, [*argv, *self._flags, *more], ready.over_https(client))
+        self.processes[name].wait_ready(60)
 
     def _run_controllers(self) -> None:
         for name, argv in (

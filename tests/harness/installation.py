@@ -1,7 +1,7 @@
 """labquota installed on a control plane: webhook replicas behind one port, an operator, and their rights.
 
 Every replica listens on the same port of loopback (SO_REUSEPORT): the kernel spreads the API server's connections
-over them as a Service would.
+over them as a Service would. Where wires are to be cut, each has a port of its own, and the wires do the spreading.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from controlplane import ControlPlane, ControlPlaneError, Process, User, ports, ready
+from controlplane import ControlPlane, ControlPlaneError, Process, User, Wires, ports, ready
 from controlplane.certificates import Authority
 from controlplane.process import wait_until
 from harness import installing, probe
@@ -30,6 +30,7 @@ class Installation:
         operators: operator processes; one is active, the others stand by.
         settings: settings of labquota by name (`{"create_seconds": 8}`), for every process.
         failure_policy: `Ignore` or `Fail` instead of what is shipped.
+        wires: what stands between API servers and labquota's processes; nothing by default.
 
     Attributes:
         url: where the API server calls the webhook.
@@ -45,13 +46,17 @@ class Installation:
         operators: int = 1,
         settings: Mapping[str, Any] | None = None,
         failure_policy: str | None = None,
+        wires: Wires | None = None,
     ) -> None:
         self._plane, self._replicas, self._operators = plane, replicas, operators
         self._settings = {f"LABQUOTA_{key.upper()}": str(value) for key, value in (settings or {}).items()}
         self._failure_policy = failure_policy
         self._metrics_ports: dict[str, int] = {}
-        self._port = ports.free()
-        self.url = f"https://127.0.0.1:{self._port}"
+        self._wires = wires
+        port = ports.free()
+        own = {f"webhook-{number}": port if wires is None else ports.free() for number in range(replicas)}
+        self._ports = own
+        self.url = f"https://127.0.0.1:{port if wires is None else wires.spread(own)}"
 
     def start(self) -> Self:
         """Install and return when every process is ready and the API server asks the webhook.
@@ -97,8 +102,13 @@ class Installation:
         """The operator with that number."""
         return self._plane.processes[f"operator-{number}"]
 
-    def register(self) -> None:
-        """Apply the webhook's registration and wait until every API server calls it and stamps owners."""
+    def register(self, failure_policy: str | None = None) -> None:
+        """Apply the webhook's registration and wait until every API server calls it and stamps owners.
+
+        Args:
+            failure_policy: another one from now on.
+        """
+        self._failure_policy = failure_policy or self._failure_policy
         registration = installing.registrations(self.url, self._authority.certificate, self._failure_policy)
         self._plane.client.apply(registration)
         names = [webhook["name"] for each in registration for webhook in each["webhooks"]]
@@ -136,28 +146,34 @@ class Installation:
         lines = self._plane.processes[name].log.read_text(errors="replace").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
-    def _kubeconfig(self, kind: str, user: User, server: int) -> Path:
+    def _kubeconfig(self, kind: str, number: int, user: User) -> Path:
         """How a pod of that account calls: by token, which costs the API server less than a certificate."""
         account = f"/api/v1/namespaces/{installing.NAMESPACE}/serviceaccounts/labquota-{kind}"
         request = {"spec": {"expirationSeconds": 86400}}
         token = self._plane.client.create(f"{account}/token", request)["status"]["token"]
+        server = number % len(self._plane.servers)
         path = user.kubeconfig_for(server)
         config = json.loads(path.read_text())
         config["users"][0]["user"] = {"token": token}
+        if self._wires is not None:
+            port = int(self._plane.servers[server].rpartition(":")[2])
+            reached = self._wires.link(f"{kind}-{number}", f"kube-apiserver-{server}", port)
+            config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{reached}"
+            path = path.with_name(f"{kind}-{number}.kubeconfig")
+            path.touch(mode=0o600)
         path.write_text(json.dumps(config))
         return path
 
     def _process(self, kind: str, number: int, user: User) -> Process:
         name, port = f"{kind}-{number}", ports.free()
-        server = number % len(self._plane.servers)
         env = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(installing.ROOT / "operator"),
             "PYTHONUNBUFFERED": "1",
-            "KUBECONFIG": str(self._kubeconfig(kind, user, server)),
+            "KUBECONFIG": str(self._kubeconfig(kind, number, user)),
             "LABQUOTA_IDENTITY": name,
             "LABQUOTA_HOST": "127.0.0.1",
-            "LABQUOTA_PORT": str(self._port),
+            "LABQUOTA_PORT": str(self._ports.get(name, 0)),
             "LABQUOTA_REUSE_PORT": "true",
             "LABQUOTA_TLS_CERT": str(self._serving.certificate),
             "LABQUOTA_TLS_KEY": str(self._serving.key),
