@@ -5,7 +5,8 @@ It knows what is stored and what was asked and answered, and nothing of labquota
     I1  Σ stored, charged pods that a replica let through ≤ a limit that was in force when the newest of them was
     I4  a dry run leads to no write             I7  nor do one owner's requests to another's ledger
     I6  a ledger's total is never below the pods that were let through and are stored
-    I8  a refusal names only what the request asks more of; and it is true: what may be held does not leave room
+    I8  a refusal names only what the request asks more of
+    I5  and it is true: with nothing wrong, what may still be charged does leave no room (I3 and I4 with it)
 """
 
 import math
@@ -25,6 +26,10 @@ from simulation.store import Change
 
 NAMES: Final = {"gpu": 1, "requests.cpu": 1000, "pods": 1}
 """Limited keys, with base units."""
+ADOPTED: Final = "somebody"
+"""Who made pods before labquota came."""
+FREED_SECONDS: Final = 1.0
+"""How long an ended pod may still be charged, with everything well."""
 SETTLED_SECONDS: Final = 16.0
 """How much longer than its create a reservation without a pod may stand, with everything well."""
 
@@ -46,6 +51,8 @@ class Pod:
     owner: str
     amounts: Amounts
     checked: bool
+    adopted: bool = False
+    """It is older than labquota: charged from the first fold on."""
     admissions: list[Admission] = field(default_factory=list)
 
 
@@ -56,6 +63,7 @@ class Claim:
     key: str
     amounts: Amounts
     over: float = math.inf
+    stored: bool = False
     seconds: float = 0.0
     """For how long after `over` it may still be charged, with everything well."""
 
@@ -73,6 +81,8 @@ class Checker:
         self._cluster = cluster
         self.calm_since = math.inf
         self.found = ""
+        self.has_lost_history = False
+        """A restore of etcd: replicas may know limits that never were, until they list them anew."""
         self.storing: Deed | None = None
         self.pods: dict[str, Pod] = {}
         self.totals: dict[str, Amounts] = {}
@@ -144,7 +154,9 @@ class Checker:
 
     @property
     def limits(self) -> Amounts:
-        """What everybody may hold now."""
+        """What everybody may hold now, as far as every replica knows it."""
+        if self.has_lost_history and len(self._limits) > 1:
+            return {}
         return self._limits[-1][1]
 
     def settled(self) -> None:
@@ -152,13 +164,13 @@ class Checker:
         self.calm_since = self._cluster.timeline.now
         for owner in self._claims:
             self._claims[owner] = {
-                uid: Claim("", pod.amounts) for uid, pod in self.pods.items() if pod.owner == owner
+                uid: Claim("", pod.amounts, stored=True) for uid, pod in self.pods.items() if pod.owner == owner
             }
 
     def restored(self) -> None:
         """The store was set back: what is in it now is all there is."""
         store, known = self._cluster.store, self.pods
-        self._limits = [(0, limits) for version, limits in self._limits if version <= store.version]
+        self.has_lost_history = True
         self.pods, self.totals = {}, {}
         for item in store.all(PODS).values():
             amounts = demands.held(item.body)
@@ -192,12 +204,14 @@ class Checker:
             self.pods.pop(uid, None)
             claim = self._claims.setdefault(owner, {}).get(uid)
             if claim is not None and claim.over == math.inf:
-                claim.over, claim.seconds = self._cluster.timeline.now, SETTLED_SECONDS
+                claim.over, claim.seconds = self._cluster.timeline.now, FREED_SECONDS
             return
-        pod = known or Pod(owner, amounts, checked=True)
+        pod = known or Pod(owner, amounts, checked=True, adopted=change.by == ADOPTED)
         rises = {key: amount for key, amount in amounts.items() if known is None or amount > known.amounts.get(key, 0)}
         pod.amounts = amounts
         self.pods[uid] = pod
+        claim = self._claims.setdefault(owner, {}).setdefault(uid, Claim(change.key.path, amounts))
+        claim.stored, claim.amounts = True, _most(claim.amounts, amounts)
         if rises and change.by.startswith("apiserver"):
             deed, self.storing = self.storing, None
             if deed is None or not (deed.answer.allowed and deed.answer.checked):
@@ -205,7 +219,7 @@ class Checker:
             else:
                 pod.admissions.append(self._admission(deed))
                 self._within_limits(owner)
-        elif rises:
+        elif rises and not pod.adopted:
             pod.checked = False
         self._covered(owner, change)
 
@@ -239,6 +253,8 @@ class Checker:
 
     def _covered(self, owner: str, change: Change) -> None:
         total = self.totals.get(owner, {})
+        if owner not in self.totals and self._only_adopts(owner):
+            return  # nothing has been charged yet, and nobody may have been let through
         for key, amount in self.truth(owner, checked=True).items():
             if total.get(key, 0) < amount:
                 who = change.by or "somebody"
@@ -247,22 +263,30 @@ class Checker:
                     f"{who}, its pods {amount}"
                 )
 
+    def _only_adopts(self, owner: str) -> bool:
+        return all(pod.adopted or not pod.checked for pod in self.pods.values() if pod.owner == owner)
+
     def _visible(self, deed: Deed) -> Iterator[Amounts]:
         """The limits by which a replica may have judged: those from the one that it knew on."""
+        if self.has_lost_history:
+            return (limits for _, limits in self._limits)
         began = max((version for version, _ in self._limits if version <= deed.seen_limits), default=0)
         return (limits for version, limits in self._limits if version >= began)
 
     def _possible(self, deed: Deed, key: str) -> int:
-        """The most that may be charged to an owner besides this request."""
+        """The most that may be charged to an owner besides this request, of several new pods of one name the largest."""
         now = self._cluster.timeline.now
-        return sum(
-            claim.amounts.get(key, 0)
-            for uid, claim in self._claims.get(deed.owner, {}).items()
-            if uid != deed.uid and now <= max(claim.over, self.calm_since) + claim.seconds
-        ) + (self._resized(deed, key))
-
-    def _resized(self, deed: Deed, key: str) -> int:
-        return max(deed.before.get(key, 0), 0) if deed.kind == "resize" else 0
+        held = 0
+        by_name: dict[str, int] = {}
+        for uid, claim in self._claims.get(deed.owner, {}).items():
+            if uid != deed.uid and now <= max(claim.over, self.calm_since) + claim.seconds:
+                amount = claim.amounts.get(key, 0)
+                if claim.stored:
+                    held += amount
+                else:
+                    by_name[claim.key] = max(amount, by_name.get(claim.key, 0))
+        rest = sum(amount for name, amount in by_name.items() if name != deed.key.path or deed.kind != "create")
+        return held + rest + (deed.before.get(key, 0) if deed.kind == "resize" else 0)
 
 
 def _most(a: Amounts, b: Amounts) -> Amounts:

@@ -102,10 +102,13 @@ class Cluster:
         return (START + dt.timedelta(seconds=self.timeline.now)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def begin(self, limits: dict[str, str], on_error: str = "Allow") -> None:
-        """Store what is there before labquota is: its definitions and a group for everybody."""
+        """Store what is there before labquota runs: its definition and a group for everybody."""
         self.store.put(Key(marker.CRD_PATH, "", marker.CRD_NAME), {"metadata": {"name": marker.CRD_NAME}})
         self.store.put(Key(NAMESPACES, "", "lab"), {"metadata": {"name": "lab"}})
         self.limit(limits, on_error)
+
+    def boot(self) -> None:
+        """Start the API servers."""
         self.begun = self.store.version
         for server in self.servers:
             server.boot()

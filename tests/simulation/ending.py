@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 LEASE = Key("/apis/coordination.k8s.io/v1/leases", "labquota-system", marker.LEASE_NAME)
 TAKEOVER_SECONDS = 14.0
+MOST_PROBES = 4
 WHOLE = {"gpu": "nvidia.com/gpu", "requests.cpu": "cpu"}
 
 
@@ -85,32 +86,37 @@ def wrong(history: "History") -> str:
 
 
 def _fill(history: "History", owner: str) -> None:
-    """Ask for one unit at a time until there is none: all that is free is to be had, and no more."""
+    """Ask for one unit at a time until there is none: all that is free is to be had, and no more.
+
+    Each review is sent twice, which changes nothing, and the last that fits is asked for twice under one name and never
+    stored: only one pod of a name can come to be.
+    """
     checker = history.checker
-    limits = checker.limits
-    key = next((key for key in ("gpu", "requests.cpu") if key in limits), "")
+    limits, truth = checker.limits, checker.truth(owner)
+    key = next((key for key in WHOLE if key in limits), "")
     if not key:
         return
     unit = NAMES[key]
-    free = limits[key] - checker.truth(owner).get(key, 0)
+    free = (limits[key] - truth.get(key, 0)) // unit
     if "pods" in limits:
-        free = min(free, (limits["pods"] - checker.truth(owner).get("pods", 0)) * unit)
-    for number in range(max(0, free // unit) + 1):
-        deed = _ask(history, f"probe-{number}", owner, {WHOLE[key]: "1"})
-        if history.found:
+        free = min(free, limits["pods"] - truth.get("pods", 0))
+    asks = {WHOLE[key]: "1"}
+    if free > MOST_PROBES:
+        asks = {WHOLE[key]: str(max(1, free // 2))}
+        free = free // max(1, free // 2)
+        if "pods" in limits or free > MOST_PROBES:
             return
-        fits = (number + 1) * unit <= free
-        if deed is None or not deed.answer.checked or deed.answer.allowed != fits:
-            said = deed.answer.text if deed else "nothing"
-            checker.fail(f"I2: with {free - number * unit} {key} free, {owner} asks for {unit} and hears: {said}")
-            history.found = checker.found
-            return
-        if number > 4:
-            return
-
-
-def _ask(history: "History", name: str, owner: str, asks: dict[str, str]) -> Deed | None:
-    deed = history.kubernetes.create(name=name, owner=owner, asks=asks)
-    if deed is not None:
-        history.wait(12.0, lambda: bool(deed.outcome))
-    return deed
+    for number in range(1, max(0, free) + 2):
+        fits, last = number <= free, number == free
+        for _ in range(2 if last else 1):
+            deed = history.kubernetes.create(
+                name=f"probe-{number}", owner=owner, asks=asks, twice=True, dropped=last or not fits
+            )
+            history.wait(12.0, lambda deed=deed: deed is None or bool(deed.outcome))  # type: ignore[misc]  # bound now
+            if history.found:
+                return
+            if deed is None or not deed.answer.checked or deed.answer.allowed != fits:
+                said = deed.answer.text if deed else "nothing"
+                checker.fail(f"I2: {owner} asks for unit {number} of {free} that are free of {key} and hears: {said}")
+                history.found = checker.found
+                return

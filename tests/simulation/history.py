@@ -4,13 +4,14 @@ import gc
 from typing import Any
 
 from labquota.settings import Settings
-from simulation import ending
-from simulation.checker import Checker
+from simulation import ending, kubernetes
+from simulation.checker import ADOPTED, Checker
 from simulation.cluster import Cluster
 from simulation.happenings import Happenings
 from simulation.kubernetes import Kubernetes
-from simulation.plan import Plan, Step
-from simulation.table import Row, Table
+from simulation.paths import Key
+from simulation.plan import Plan
+from simulation.table import Table
 
 START_SECONDS = 8.0
 
@@ -28,6 +29,7 @@ class History:
 
     def __init__(self, plan: Plan, table: Table | None = None) -> None:
         self.plan, self.found = plan, ""
+        self._look_at = 0.0
         settings = Settings(create_seconds=plan.create_seconds, metrics_port=0)
         self.cluster = Cluster(
             plan.seed, settings, webhooks=plan.webhooks, operators=plan.operators, fails_open=plan.fails_open
@@ -46,14 +48,21 @@ class History:
         gc.disable()  # nothing here is kept for long, and what one history leaves goes with it
         try:
             cluster.begin(plan.limits, plan.on_error)
-            for machine in (*cluster.operators, *cluster.webhooks):
-                machine.boot()
+            for name, owner, asks in plan.adopted:
+                body = kubernetes.pod(name, owner, asks, cluster.store.uid())
+                cluster.store.put(Key(kubernetes.PODS, kubernetes.NAMESPACE, name), body, ADOPTED)
+            cluster.boot()
             for operator in cluster.operators:
                 operator.reports = plan.reports
+            for machine in (*cluster.operators, *cluster.webhooks):
+                machine.boot()
             if not plan.cold:
                 self._run(START_SECONDS, self._ready)
+                self._look_at = 0.0
                 if not self.found and not self._ready():
                     self.found = "start: nobody is ready after 8 s"
+            if plan.is_calm:
+                self.checker.calm_since = cluster.timeline.now
             self._act()
             if not self.found:
                 self._happenings.heal()
@@ -90,6 +99,8 @@ class History:
             self.found = checker.found or (f"accident: {accidents[0]}" if accidents else "")
 
     def _ready(self) -> bool:
-        return all(
-            each.replica is not None and each.replica.synced() for each in self.cluster.webhooks
-        )
+        now = self.cluster.timeline.now
+        if now < self._look_at:
+            return False
+        self._look_at = now + 0.02
+        return all(each.replica is not None and each.replica.synced() for each in self.cluster.webhooks)

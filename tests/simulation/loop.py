@@ -97,7 +97,6 @@ class Loop(asyncio.AbstractEventLoop):
         """End all tasks where they stand; what they do on their way out reaches nobody."""
         self.alive, self._frozen = False, False
         self._died = _nobody
-        self._ready.clear()
         for _ in range(20):
             living = [task for task in self._tasks if not task.done()]
             if not living:

@@ -132,6 +132,8 @@ class SimulatedApi:
 
     async def _call(self, method: str, path: str, args: tuple[Any, ...], seconds: float | None) -> bytes:
         network, machine = self._network, self._machine
+        if not machine.loop.alive:
+            raise errors.Unreachable("this process is dead")
         limit = self._seconds if seconds is None else seconds
         server = network.server_for(machine)
         fault = faults.take(machine.faults, method) if machine.faults else None

@@ -1,11 +1,17 @@
 """What happens in one history: data that can be printed, replayed and made smaller."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
-KINDS = (
-    "create resize end run limit fault crash stop freeze hold cut slow silence break forget clock restore"
+DEEDS: Final = frozenset({"create", "resize", "end", "run", "limit"})
+"""What users, the kubelet and the administrator do."""
+WOES: Final = frozenset(
+    {
+        *("fault", "crash", "stop", "freeze", "hold", "cut", "slow"),
+        *("silence", "break", "forget", "clock", "restore"),
+    }
 )
+"""What goes wrong."""
 
 
 @dataclass(frozen=True)
@@ -14,7 +20,7 @@ class Step:
 
     Attributes:
         at: seconds after everything has started.
-        what: one of KINDS.
+        what: one of DEEDS or WOES.
         args: what it takes, by name.
     """
 
@@ -48,6 +54,8 @@ class Plan:
         lag: the most seconds that a watch cache is behind while nothing is wrong.
         cold: steps begin with the first start of the processes, not when all are ready.
         reports: operators publish OwnerUsage, too.
+        adopted: pods that are older than labquota: name, owner and what they ask for.
+        name: of the profile.
     """
 
     seed: int
@@ -62,7 +70,13 @@ class Plan:
     lag: float = 0.004
     cold: bool = False
     reports: bool = False
+    adopted: tuple[tuple[str, str, dict[str, str]], ...] = ()
     name: str = ""
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing goes wrong."""
+        return not self.cold and all(step.what in DEEDS for step in self.steps)
 
     def text(self) -> str:
         """For people: what there is, and the steps."""
@@ -71,4 +85,5 @@ class Plan:
         parts.append(f"creates take {self.create_seconds:g} s at most, seed of delays {self.seed}")
         if self.cold:
             parts.append("from the first start")
+        parts += [f"{name} of {owner} is older: {asks}" for name, owner, asks in self.adopted]
         return "\n".join(["; ".join(parts), *(step.text() for step in self.steps)])

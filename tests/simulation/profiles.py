@@ -62,6 +62,9 @@ class Profile:
     )
     create_seconds: tuple[float, ...] = (6.0, 6.0, 44.0)
     burst: float = 0.6
+    cold: float = 0.1
+    adopted: int = 0
+    """The most pods that are older than labquota."""
 
 
 PROFILES: Final = {
@@ -80,6 +83,25 @@ PROFILES: Final = {
         limits=({"requests.cpu": "6"}, {"requests.cpu": "40"}),
         late=0.3,
         owners=1,
+    ),
+    "handover": Profile(
+        deeds=(4, 10),
+        woes=(2, 4),
+        misfortunes={"hold": 2.0, "silence": 1.0, "stop": 2.0, "crash": 1.0, "freeze": 1.0},
+        seconds=20.0,
+        late=0.3,
+    ),
+    "beginning": Profile(adopted=4, cold=1.0, woes=(0, 2)),
+    "churn": Profile(
+        woes=(0, 0),
+        deeds=(10, 18),
+        mixture={"create": 5.0, "end": 4.0},
+        late=0.0,
+        dropped=0.05,
+        owners=1,
+        seconds=9.0,
+        limits=({"gpu": "3"}, {"gpu": "3", "requests.cpu": "6"}),
+        create_seconds=(6.0,),
     ),
     "lost": Profile(dropped=0.5, late=0.4, woes=(0, 3), create_seconds=(6.0,), seconds=14.0),
     "restore": Profile(misfortunes={"restore": 1.0}, woes=(1, 1), seconds=14.0),
@@ -123,10 +145,15 @@ class _Planner:
             on_error="Allow" if rng.random() < 0.2 else "Deny",
             slowest=rng.choice((0.002, 0.004, 0.02)),
             lag=rng.choice((0.002, 0.01, 0.1)),
-            cold=rng.random() < 0.1,
+            cold=rng.random() < profile.cold,
             reports=rng.random() < 0.05,
+            adopted=self._adopted(),
             name=self._name,
         )
+
+    def _adopted(self) -> tuple[tuple[str, str, dict[str, str]], ...]:
+        count = self._rng.randint(0, self._profile.adopted)
+        return tuple((f"old-{number}", OWNERS[0], self._asks()) for number in range(count))
 
     def _deed(self) -> tuple[str, dict[str, Any]]:
         rng = self._rng
