@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from labquota.kube import errors
+from labquota.kube import errors, ledgers
 from labquota.quota import advances
 from labquota.quota.ledger import Book
 from labquota.webhook import worker
 from unit.builders import ALICE, group
-from unit.replicas import Replica, all_of, held, replica
+from unit.replicas import Replica, all_of, held, replica, where
 from unit.simulated import Cluster, Fault, run
 
 LIMIT = 100
@@ -189,6 +189,18 @@ def test_an_advance_under_other_limits_is_not_given_out_of() -> None:
         one = await bursting(cluster)
         one.world.put_group(group(aggregate={"gpu": 2}))
         assert not (await one.judge("third", gpu=1)).allowed
+
+    run(scenario())
+
+
+def test_nothing_is_given_out_of_an_advance_whose_ledger_was_removed() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        one = await bursting(cluster)
+        cluster.drop(where())
+        one.store.changed("DELETED", ledgers.blank(ALICE), str(cluster.version))
+        assert (await one.judge("third", gpu=1)).allowed
+        assert [each.name for each in held(cluster).reservations] == ["third"]
 
     run(scenario())
 

@@ -74,6 +74,11 @@ class Purse:
         return not self.given and not self.has_line
 
     @property
+    def has_grant(self) -> bool:
+        """Whether an advance of ours was stored and may still be given out of."""
+        return self._grant is not None
+
+    @property
     def is_low(self) -> bool:
         """Whether less than half of the advance is left, so that it is time for the next one."""
         if self._grant is None or not self.given:
@@ -113,7 +118,7 @@ class Purse:
         ours = [advance for advance in book.advances if advance.is_of(self._holder)]
         if ours:
             book.advances = tuple(each for each in book.advances if each not in ours)
-        if any(advance.recalled for advance in ours):
+        if any(advance.recalled for advance in ours) or (self.has_grant and not ours):
             self.rest()
         for reservation in self.given.values():
             if not book.holds(reservation):

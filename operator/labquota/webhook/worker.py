@@ -76,11 +76,12 @@ class Worker:
         return waiting
 
     def told(self) -> None:
-        """A newer copy of the ledger is known: an advance that another replica recalls is given back at once."""
+        """A newer copy of the ledger is known: an advance that is recalled is given back, one that is gone is over."""
+        if not self._purse.has_line or self._calling_since is not None:
+            return  # a call that is under way finds out itself
         copy = self._of.store.copy(self._owner)
-        if copy is not None and any(
-            each.recalled and each.is_of(self._of.holder) for each in copy.ledger.advances
-        ):
+        ours = [each for each in copy.ledger.advances if each.is_of(self._of.holder)] if copy else []
+        if any(each.recalled for each in ours) or (self._purse.has_grant and not ours):
             self._purse.rest()
             self._write_now()
 
