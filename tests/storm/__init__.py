@@ -7,6 +7,7 @@ with Site() as site:
 `python -m storm --seconds 600 --seed 7` goes on for longer. What is checked stands in `checker`.
 """
 
-from storm.round import AS_SHIPPED, STRICT, Outcome, Site
+from storm.outcome import Outcome
+from storm.rounds import AS_SHIPPED, STRICT, Site
 
 __all__ = ["AS_SHIPPED", "STRICT", "Outcome", "Site"]

@@ -4,6 +4,7 @@ There is a line for every request that an API server has answered, or given up. 
 is none: what they may have stored is seen in the watch alone.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -111,17 +112,19 @@ class AuditLogs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read = {log: log.stat().st_size for log in self._logs()}
+        # By file and not by name: an API server gives its log another name at 100 MB, and begins a new one.
+        self._read = {log.stat().st_ino: log.stat().st_size for log in self._logs()}
 
     def requests(self, namespaces: tuple[str, ...]) -> Iterator[Request]:
         """Every request for pods in these namespaces since the last call."""
         for log in self._logs():
             with log.open("rb") as lines:
-                lines.seek(self._read.get(log, 0))
+                file = os.fstat(lines.fileno()).st_ino
+                lines.seek(self._read.get(file, 0))
                 for line in lines:
                     if not line.endswith(b"\n"):
                         break
-                    self._read[log] = self._read.get(log, 0) + len(line)
+                    self._read[file] = self._read.get(file, 0) + len(line)
                     found = self._parsed(line)
                     if found is not None and found.place.partition("/")[0] in namespaces:
                         yield found

@@ -9,40 +9,20 @@
 | own | no ledger reserves a pod that carries another owner's stamp (I7) |
 | never | no deletion, and no resize to less, is refused for quota (I8) |
 | stamp | every pod carries the stamp of an owner who has a limit: else the others would prove nothing |
-
-**What the webhook let through.** Where the installation is to refuse in every outage (`Fail`, `Deny`), that is each
-pod that is stored, whatever anybody says. As shipped it lets pods pass in an outage, and the audit log names each of
-them: a failed call by the API server's own annotation, an outage that a replica answered by labquota's. A pod without
-a clean answer in the audit log counts for nothing either: whether its API server was killed before or after it had
-noted down an outage cannot be told.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from storm import charges
-from storm.charges import Amounts
-from storm.history import History, LedgerSeen, PodSeen
+from storm import moments, recount
+from storm.history import History
+from storm.violations import Violation
 
-__all__ = ["LEAST", "QUOTA", "Violation", "check", "coverage", "held", "truth"]
+__all__ = ["LEAST", "QUOTA", "check", "coverage"]
 
 QUOTA = "QUOTA_EXCEEDED"
 LEAST = "resize to less"
 MOST_OF_A_KIND = 5
-
-
-@dataclass(frozen=True)
-class Violation:
-    """Something that must never be, and was."""
-
-    claim: str
-    version: int
-    """At which resourceVersion; 0 where there is none to name."""
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.claim}: {self.text}" + (f" (at version {self.version})" if self.version else "")
 
 
 def check(history: History, *, strict: bool) -> list[Violation]:
@@ -55,8 +35,8 @@ def check(history: History, *, strict: bool) -> list[Violation]:
     found = [
         *(Violation("unseen", 0, text) for text in history.lost),
         *_stamps(history),
-        *_moments(history, strict=strict),
-        *truth(history.pods, history.stored),
+        *moments.look(history, strict=strict),
+        *recount.truth(history.pods, history.stored),
         *_dry_runs(history),
         *_strangers(history),
         *_refused(history),
@@ -80,111 +60,6 @@ def _stamps(history: History) -> Iterator[Violation]:
     for pod in history.pods:
         if pod.owner not in history.limits:
             yield Violation("stamp", pod.version, f"{pod.place} carries the stamp {pod.owner!r}")
-
-
-class _Let:
-    """Which versions of pods the webhook let through."""
-
-    def __init__(self, history: History, *, strict: bool) -> None:
-        self._strict = strict
-        clean = [
-            each for each in history.requests if each.code < 300 and not each.unjudged and not each.dry_run
-        ]
-        self._creates = {each.uid for each in clean if each.verb == "create"}
-        self._resizes = {(each.uid, each.version) for each in clean if each.verb == "resize"}
-        self._last: dict[str, Amounts] = {}
-        self._passed_by: set[str] = set()
-
-    def counts(self, pod: PodSeen) -> bool:
-        """Whether a pod counts, as it is in this version; asked for each version in order."""
-        last = self._last.get(pod.uid)
-        self._last[pod.uid] = pod.holds
-        if self._strict:
-            return True
-        if last is None and pod.uid not in self._creates:
-            self._passed_by.add(pod.uid)
-        if last is not None and _grows(last, pod.holds) and (pod.uid, pod.version) not in self._resizes:
-            self._passed_by.add(pod.uid)
-        return pod.uid not in self._passed_by
-
-
-def _grows(before: Amounts, after: Amounts) -> bool:
-    return any(amount > before.get(resource, 0) for resource, amount in after.items())
-
-
-class _Held:
-    """What the pods of one owner hold that the webhook let through."""
-
-    def __init__(self) -> None:
-        self._pods: dict[str, Amounts] = {}
-        self.total: Counter[str] = Counter()
-
-    def put(self, uid: str, amounts: Amounts) -> None:
-        """Set what one pod holds."""
-        self.total.subtract(self._pods.pop(uid, {}))
-        if amounts:
-            self._pods[uid] = amounts
-            self.total.update(amounts)
-
-
-def _moments(history: History, *, strict: bool) -> Iterator[Violation]:
-    """Go through all versions in order, and look at limits and ledgers at each."""
-    let = _Let(history, strict=strict)
-    held: defaultdict[str, _Held] = defaultdict(_Held)
-    ledgers: dict[str, Amounts] = {}
-    events: list[PodSeen | LedgerSeen] = [*history.pods, *history.ledgers]
-    for event in sorted(events, key=lambda each: each.version):
-        owner = event.owner
-        if isinstance(event, LedgerSeen):
-            ledgers[owner] = event.total
-        else:
-            held[owner].put(event.uid, event.holds if let.counts(event) else {})
-            for resource, amount in charges.over(held[owner].total, history.limits.get(owner, {})).items():
-                most = history.limits[owner][resource]
-                text = f"{owner} held {resource} {amount} of {most} after {event.place}"
-                yield Violation("limit", event.version, text)
-        said = ledgers.get(owner, {})
-        for resource, amount in held[owner].total.items():
-            # Of resources with a name of their own a ledger keeps those that some limit names.
-            if "/" not in resource and amount > said.get(resource, 0):
-                text = f"{owner} held {resource} {amount} and the ledger said {said.get(resource, 0)}"
-                yield Violation("cover", event.version, f"{text} after {_name(event)}")
-
-
-def _name(event: PodSeen | LedgerSeen) -> str:
-    return event.place if isinstance(event, PodSeen) else f"the ledger was written: {event.text[:300]}"
-
-
-def held(pods: Iterable[PodSeen]) -> dict[str, Amounts]:
-    """What each owner holds after all these versions, let through or not."""
-    last = {pod.uid: pod for pod in pods}
-    recount: dict[str, list[Amounts]] = {}
-    for pod in last.values():
-        if not pod.gone:
-            recount.setdefault(pod.owner, []).append(pod.holds)
-    return {owner: charges.add(each) for owner, each in recount.items()}
-
-
-def truth(pods: Iterable[PodSeen], ledgers: Iterable[LedgerSeen]) -> Iterator[Violation]:
-    """Where ledgers, as they are in the end, differ from a recount."""
-    recount = held(pods)
-    stored = {ledger.owner: ledger for ledger in ledgers}
-    for owner in sorted({*recount, *stored}):
-        pods_hold = recount.get(owner, {})
-        ledger = stored.get(owner)
-        if ledger is None:
-            if any(pods_hold.values()):
-                yield Violation("truth", 0, f"{owner} has no ledger and holds {pods_hold}")
-            continue
-        for resource in sorted({*pods_hold, *ledger.total}):
-            said, is_ = ledger.total.get(resource), pods_hold.get(resource, 0)
-            kept = said is not None or "/" not in resource  # others are kept only where some limit names them
-            if kept and (said or 0) != is_:
-                text = f"the ledger of {owner} says {resource} {said or 0}, and the pods hold {is_}"
-                yield Violation("truth", ledger.version, text)
-        if ledger.reserved:
-            text = f"the ledger of {owner} has {len(ledger.reserved)} open reservations: {ledger.text[:300]}"
-            yield Violation("truth", ledger.version, text)
 
 
 def _dry_runs(history: History) -> Iterator[Violation]:

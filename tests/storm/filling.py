@@ -3,9 +3,9 @@
 import asyncio
 
 from harness import AsyncClient, manifests
-from storm import charges, checker
-from storm.checker import Violation
+from storm import charges, checker, recount
 from storm.population import LEAST, PEOPLE, People, Person
+from storm.violations import Violation
 from storm.witness import Witness
 
 __all__ = ["fill"]
@@ -45,7 +45,7 @@ async def _fill(person: Person, people: People, witness: Witness) -> Violation |
             if checker.QUOTA not in answer.message:
                 return Violation("fill", 0, f"{owner} was answered {answer.status} {answer.message[:300]}")
             await witness.caught_up()
-            held = checker.held(witness.pods).get(owner, {})
+            held = recount.held(witness.pods).get(owner, {})
             asked = charges.of({"spec": made["spec"]})
             if charges.over(charges.add([held, asked]), people.limits[owner]):
                 return None

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from controlplane import ControlPlane, Process
+from storm.faults import KILL, PAUSE, Fault
 from storm.links import Mode
-from storm.schedule import KILL, PAUSE, Fault
 from storm.wiring import Wiring
 
 __all__ = ["Injector"]

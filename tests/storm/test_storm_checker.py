@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from storm.checker import LEAST, Violation, check
+from storm.checker import LEAST, check
 from storm.history import History, LedgerSeen, PodSeen, Request
+from storm.violations import Violation
 
 ANN, BOB = "user:ann", "user:bob"
 LIMITS = {ANN: {"pods": 2}, BOB: {"pods": 2}}
@@ -73,14 +74,12 @@ def test_versions_are_judged_in_order_whatever_stream_they_came_by() -> None:
     late = history(pod(2, "a"), pod(4, "b"), ledger(1, 1), ledger(3, 2), end=2)
     assert found(late) == []
     early = history(pod(2, "a"), pod(3, "b"), ledger(1, 1), ledger(4, 2), end=2)
-    assert found(early)[0].startswith("cover: user:ann held pods 2 and the ledger said 1 after ns/b")
+    assert found(early)[0].startswith("cover: user:ann held pods 2 (ledger: 1) after ns/b")
 
 
 def test_a_ledger_that_falls_below_the_pods_for_one_version_is_found() -> None:
     bad = history(ledger(1, 1), pod(2, "a"), ledger(3, 0), ledger(4, 1), end=1)
-    line = (
-        "cover: user:ann held pods 1 and the ledger said 0 after the ledger was written: 1 … (at version 3)"
-    )
+    line = "cover: user:ann held pods 1 (ledger: 0) after the ledger was written: 1 … (at version 3)"
     assert found(bad) == [line]
 
 
@@ -91,9 +90,9 @@ def test_pods_that_a_replica_or_an_api_server_let_pass_in_an_outage_count_as_shi
     assert found(outage, strict=False) == []
     assert found(outage) == [
         "limit: user:ann held pods 3 of 2 after ns/c (at version 4)",
-        "cover: user:ann held pods 3 and the ledger said 2 after ns/c (at version 4)",
+        "cover: user:ann held pods 3 (ledger: 2) after ns/c (at version 4)",
         "limit: user:ann held pods 4 of 2 after ns/d (at version 5)",
-        "cover: user:ann held pods 4 and the ledger said 2 after ns/d (at version 5)",
+        "cover: user:ann held pods 4 (ledger: 2) after ns/d (at version 5)",
     ]
     judged = dataclasses.replace(outage, requests=[created(name) for name in "abc"])
     assert found(judged, strict=False)[0] == "limit: user:ann held pods 3 of 2 after ns/c (at version 4)"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from storm import AS_SHIPPED, STRICT, Outcome, Site
+from storm.faults import KILL, PAUSE
 from storm.links import Mode
-from storm.schedule import KILL, PAUSE
 
 SECONDS = float(os.environ.get("STORM_SECONDS", "60"))
 SEEDS = {STRICT: 2, AS_SHIPPED: 5}

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from controlplane import ports
-from storm.links import Mode, Switchboard
+from storm.links import Mode
+from storm.switchboard import Switchboard
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

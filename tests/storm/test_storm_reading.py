@@ -15,7 +15,7 @@ from storm.auditing import AuditLogs, read
 from storm.checker import LEAST
 from storm.history import LedgerSeen, PodSeen, Request
 from storm.population import LEAST as FLOOR
-from storm.witness import ledger_seen, pod_seen
+from storm.seeing import ledger_seen, pod_seen
 
 META = {"namespace": "ns", "name": "a", "uid": "u1", "resourceVersion": "7"}
 STAMPED = {**META, "annotations": {"labquota.dev/owner": "user:ann"}}
@@ -138,3 +138,16 @@ def test_logs_are_read_once_and_from_where_they_were(tmp_path: Path) -> None:
         more.write(line("delete", code=404)[:40])  # this one is still being written
     assert [(each.verb, each.code) for each in logs.requests(("ns",))] == [("delete", 200), ("create", 409)]
     assert list(logs.requests(("ns",))) == []
+
+
+def test_a_log_that_got_another_name_is_read_to_its_end_and_the_new_one_from_its_beginning(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "audit-0.log"
+    log.write_bytes(10 * line("create", **ANSWER))
+    logs = AuditLogs(tmp_path)
+    with log.open("ab") as more:
+        more.write(line("delete", code=200))
+    log.rename(tmp_path / "audit-0-2026-01-01T00-00-00.000.log")
+    log.write_bytes(line("delete", code=404))
+    assert [each.code for each in logs.requests(("ns",))] == [200, 404]

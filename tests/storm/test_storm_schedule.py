@@ -5,8 +5,9 @@ from collections import Counter
 
 import pytest
 
+from storm.faults import KILL, PAUSE, Fault, Shape
 from storm.links import Mode
-from storm.schedule import KILL, LANES, PAUSE, REST, Fault, Shape, deal
+from storm.schedule import LANES, REST, deal
 
 SEEDS = range(20)
 

@@ -35,7 +35,7 @@ class Wiring:
     def __init__(self) -> None:
         self._port = ports.free()
         self._folder = TemporaryDirectory(prefix="labquota-links-")
-        argv = [sys.executable, "-m", "storm.links", str(self._port)]
+        argv = [sys.executable, "-m", "storm.switchboard", str(self._port)]
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TESTS)}
         self._process = Process("links", argv, logs=Path(self._folder.name), env=env, ready=self._connect)
         self._socket: socket.socket | None = None

@@ -16,16 +16,13 @@ import msgspec
 
 from controlplane import ControlPlane
 from harness import AsyncClient
-from labquota.quota import encoding
-from labquota.quota.ledger import Book
-from storm import charges
 from storm.history import LedgerSeen, PodSeen
+from storm.seeing import ledger_seen, pod_seen
 
-__all__ = ["LEDGERS", "PODS", "Witness", "ledger_seen", "pod_seen"]
+__all__ = ["LEDGERS", "PODS", "Witness"]
 
 PODS = "/api/v1/pods"
 LEDGERS = "/apis/labquota.dev/v1alpha1/ownerledgers"
-STAMP = "labquota.dev/owner"
 _Seen = TypeVar("_Seen", PodSeen, LedgerSeen)
 _LIVES = 290
 """Seconds after which a watch is asked for anew: API servers end one by themselves after five minutes or more."""
@@ -145,30 +142,3 @@ class Witness:
 def _standing(versions: Iterable[_Seen], key: Callable[[_Seen], str]) -> list[_Seen]:
     """The last version of everything that is not gone."""
     return [each for each in {key(each): each for each in versions}.values() if not each.gone]
-
-
-def pod_seen(item: Mapping[str, Any], *, gone: bool = False) -> PodSeen:
-    """One version of a pod, from its JSON."""
-    meta = item["metadata"]
-    return PodSeen(
-        version=int(meta["resourceVersion"]),
-        uid=meta["uid"],
-        place=f"{meta['namespace']}/{meta['name']}",
-        owner=(meta.get("annotations") or {}).get(STAMP, ""),
-        holds={} if gone else charges.of(item),
-        gone=gone,
-    )
-
-
-def ledger_seen(item: Mapping[str, Any], *, gone: bool = False) -> LedgerSeen:
-    """One version of a ledger, from its JSON."""
-    text, version = item["ledger"], int(item["metadata"]["resourceVersion"])
-    ledger = encoding.decode(text)
-    return LedgerSeen(
-        version=version,
-        owner=item["owner"],
-        total={} if gone else dict(Book(ledger).total),
-        reserved=() if gone else tuple(each.uid for each in ledger.reservations),
-        text=text,
-        gone=gone,
-    )

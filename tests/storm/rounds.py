@@ -1,30 +1,28 @@
-"""One storm from quiet to quiet: people, clients, faults, and what the checker makes of what was seen."""
+"""Where storms are had: a control plane with labquota, wired so that everything can be broken, and a round of it."""
 
 import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from controlplane import ControlPlane
 from harness import Installation, World
-from storm import checker, filling, schedule
+from storm import checker, filling, recount, schedule
 from storm.auditing import AuditLogs
-from storm.checker import Violation
 from storm.crowd import Crowd
+from storm.faults import Fault, Shape
 from storm.history import History
 from storm.injector import Injector
+from storm.outcome import Outcome
 from storm.population import People, settle
-from storm.schedule import Fault, Shape
 from storm.wiring import CLIENTS, Wiring
 from storm.witness import Witness
 
-__all__ = ["AS_SHIPPED", "CREATE_SECONDS", "STRICT", "Outcome", "Site", "profile_of"]
+__all__ = ["AS_SHIPPED", "CREATE_SECONDS", "STRICT", "Site", "profile_of"]
 
 STRICT, AS_SHIPPED = "strict", "shipped"
 CREATE_SECONDS = 20
@@ -38,42 +36,6 @@ QUIET_SECONDS = CREATE_SECONDS + 25
 def profile_of(seed: int) -> str:
     """What is tried: that nothing at all may pass (even seeds), or what is shipped, fail-open (odd ones)."""
     return AS_SHIPPED if seed % 2 else STRICT
-
-
-@dataclass
-class Outcome:
-    """What came of one storm."""
-
-    seed: int
-    seconds: float
-    profile: str
-    violations: list[Violation]
-    coverage: Mapping[str, int]
-    answers: Counter[str]
-    faults: Counter[str]
-    settled_after: float
-    folder: Path
-
-    @property
-    def how_to_repeat(self) -> str:
-        """Where everything is kept, and the command for another storm like this one."""
-        command = f"make storm SECONDS={self.seconds:.0f} SEED={self.seed} PROFILE={self.profile}"
-        return f"storm: its history is kept in {self.folder}\nstorm: the same again: {command}"
-
-    @property
-    def report(self) -> str:
-        """Everything worth reading, for people."""
-        answers = "\n".join(f"  {count:7}  {word}" for word, count in sorted(self.answers.items()))
-        coverage = "\n".join(f"  {count:7}  {word}" for word, count in sorted(self.coverage.items()))
-        faults = ", ".join(f"{count} {word}" for word, count in sorted(self.faults.items()))
-        wrong = "\n".join(f"  {each}" for each in self.violations) or "  nothing"
-        return (
-            f"seed {self.seed}, {self.profile}; faults: {faults}\n"
-            f"what clients were answered:\n{answers}\n"
-            f"what was checked:\n{coverage}\n"
-            f"ledgers were true {self.settled_after:.0f} s after the last call\n"
-            f"wrong:\n{wrong}"
-        )
 
 
 class Site:
@@ -198,7 +160,7 @@ class Site:
         began = time.monotonic()
         while (passed := time.monotonic() - began) < QUIET_SECONDS:
             await witness.caught_up()
-            if not any(checker.truth(witness.pods, await witness.stored())):
+            if not any(recount.truth(witness.pods, await witness.stored())):
                 break
             await asyncio.sleep(0.5)
         return passed
