@@ -10,9 +10,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-import msgspec
-
-from labquota.api import OwnerUsage
 from labquota.clock import Clock, SystemClock
 from labquota.controllers import handlers, nodes, usage
 from labquota.controllers.budgets import Budgets
@@ -41,8 +38,8 @@ log = logging.getLogger(__name__)
 
 _PODS = "/api/v1/pods"
 _WORLD_SECONDS = 0.1
-_GATHER_SECONDS = 0.02
-"""What an event may wait for others: less than a fold waits, and a process woken for each of them pays for waking."""
+_GATHER_SECONDS = 0.05
+"""What an event may wait for others: a process that is woken for each of them spends most on waking."""
 
 
 class Operator:
@@ -70,7 +67,7 @@ class Operator:
         self.watching.world(self.world, self._world_changed.set)
         self.watching.crd(crd)
         ledgers = self.watching.ledgers(self.store)
-        self.watching.add(usage.PATH, msgspec.json.Decoder(OwnerUsage).decode, self.usage)
+        self.watching.add(usage.PATH, usage.decode, self.usage)
         if settings.lost_node_seconds:
             self.watching.add(nodes.PATH, nodes.decode, self.nodes)
         self._before_pods = list(self.watching.informers)

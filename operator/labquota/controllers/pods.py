@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from labquota import memory
 from labquota.controllers import charges
 from labquota.controllers.byuid import ByUid
 from labquota.controllers.chains import Account
@@ -17,8 +18,9 @@ from labquota.quota.owners import Owner
 from labquota.quota.resources import MAX
 from labquota.quota.world import World
 
-_MOST_ENDED: Final = 50_000
+_MOST_ENDED: Final = 25_000
 """Of ended pods at least so many are remembered, and at most twice as many: a reservation asks within a minute."""
+_MANY: Final = 10_000
 _MOST_NEWS: Final = 2_000
 
 
@@ -142,6 +144,8 @@ class Pods:
             self._put(item, note)
         for owner, freed in touched.items():
             self._touched(owner, freed)
+        if len(items) >= _MANY:
+            memory.settle()
 
     def changed(self, kind: str, item: Charge, resource_version: str) -> None:
         """Take one change."""

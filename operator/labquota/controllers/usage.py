@@ -1,14 +1,17 @@
 """Publishing OwnerUsage, at most once a second for one owner, and only when something has changed."""
 
 import asyncio
+import functools
+import hashlib
 import logging
+import sys
 from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from labquota import metrics
-from labquota.api import API_VERSION, OwnerUsage
+from labquota.api import API_VERSION, Condition, OwnerUsage, OwnerUsageStatus
 from labquota.controllers.budgets import Budgets
 from labquota.controllers.pacing import Pace, Rank
 from labquota.controllers.pods import Pods
@@ -22,6 +25,47 @@ log = logging.getLogger(__name__)
 
 PATH: Final = f"/apis/{API_VERSION}/ownerusages"
 _SECONDS: Final = 1.0
+
+
+class Published(msgspec.Struct, gc=False, frozen=True):
+    """What is published of one owner, as far as is needed to tell whether it is still so: a status has kilobytes.
+
+    Attributes:
+        digest: Of the whole status.
+        over: Whether the owner holds more than a limit.
+    """
+
+    owner: Owner
+    name: str
+    digest: bytes
+    over: bool
+    conditions: tuple[Condition, ...]
+
+
+_DECODER: Final = msgspec.json.Decoder(OwnerUsage)
+
+
+def decode(raw: msgspec.Raw | bytes) -> Published:
+    """An OwnerUsage as the API server sends it.
+
+    Raises:
+        msgspec.DecodeError: It is none.
+    """
+    found = _DECODER.decode(raw)
+    status = found.status
+    conditions = tuple(map(_shared, status.conditions))
+    owner = Owner(sys.intern(found.spec.owner))
+    return Published(owner, found.metadata.name, _digest(status), bool(status.over_limit), conditions)
+
+
+def _digest(status: OwnerUsageStatus) -> bytes:
+    return hashlib.blake2b(msgspec.json.encode(status, order="deterministic"), digest_size=16).digest()
+
+
+@functools.lru_cache(maxsize=4096)
+def _shared(condition: Condition) -> Condition:
+    """One for all owners of whom the same is said since the same second, as it is of most."""
+    return condition
 
 
 class Usage:
@@ -38,7 +82,7 @@ class Usage:
     def __init__(self, api: Api, view: Pods, store: Ledgers, budgets: Budgets, pace: Pace) -> None:
         self._api, self._view, self._store, self._budgets = api, view, store, budgets
         self._pace = pace
-        self._published: dict[Owner, OwnerUsage] = {}
+        self._published: dict[Owner, Published] = {}
         self._dirty: set[Owner] = set()
         self._wake = asyncio.Event()
 
@@ -71,17 +115,17 @@ class Usage:
 
     def over_limit(self) -> list[Owner]:
         """Owners that hold more than a limit."""
-        return [owner for owner, usage in self._published.items() if usage.status.over_limit]
+        return [owner for owner, published in self._published.items() if published.over]
 
     async def _publish(self, owner: Owner) -> None:
         known = self._published.get(owner)
         stored = self._store.copy(owner)
         if stored is None and owner not in self._view.by_owner:
             if known is not None:
-                await self._api.delete(f"{PATH}/{known.metadata.name}")
+                await self._api.delete(f"{PATH}/{known.name}")
             return
-        status = self._budgets.status(owner, stored, known.status.conditions if known else ())
-        if known is not None and known.status == status:
+        status = self._budgets.status(owner, stored, known.conditions if known else ())
+        if known is not None and known.digest == _digest(status):
             return
         await self._pace.turn(Rank.REPORT)
         name = owners.object_name(owner)
@@ -92,22 +136,23 @@ class Usage:
         # a JSON patch, since a merge patch would keep keys that are gone
         patch = [{"op": "add", "path": "/status", "value": status}]
         answer = await self._api.patch(f"{PATH}/{name}/status", msgspec.json.encode(patch), JSON_PATCH)
-        self._published[owner] = msgspec.json.decode(answer, type=OwnerUsage)
+        self._published[owner] = decode(answer)
 
-    def replaced(self, items: list[OwnerUsage], resource_version: str) -> None:
+    def replaced(self, items: list[Published], resource_version: str) -> None:
         """Take the whole set of what is published."""
         del resource_version
-        self._published = {Owner(item.spec.owner): item for item in items}
+        self._published = {item.owner: item for item in items}
 
-    def changed(self, kind: str, item: OwnerUsage, resource_version: str) -> None:
+    def changed(self, kind: str, item: Published, resource_version: str) -> None:
         """Take one change; what somebody else wrote or removed is put right."""
         del resource_version
-        owner = Owner(item.spec.owner)
         if kind == "DELETED":
-            self._published.pop(owner, None)
+            self._published.pop(item.owner, None)
+        elif (known := self._published.get(item.owner)) is not None and known.digest == item.digest:
+            return  # our own word comes back
         else:
-            self._published[owner] = item
-        self.touch(owner)
+            self._published[item.owner] = item
+        self.touch(item.owner)
 
     def progressed(self, resource_version: str) -> None:
         """Nothing to do."""

@@ -108,7 +108,7 @@ _BUILT_IN: Final = re.compile(
 users may write after all of these."""
 
 
-def quick(line: bytes) -> tuple[str, str, bytes] | None:
+def quick(line: bytes) -> tuple[str, str, memoryview] | None:
     """An event's type, its object's resourceVersion and bytes, if that can be told from how the line begins.
 
     The rest of the line is not read: whoever decodes the object finds out whether it is JSON. Reading it here as
@@ -117,4 +117,4 @@ def quick(line: bytes) -> tuple[str, str, bytes] | None:
     found = _BUILT_IN.match(line)
     if found is None or not line.endswith(b"}"):
         return None
-    return found[1].decode(), found[2].decode(), line[found.end() : -1]
+    return found[1].decode(), found[2].decode(), memoryview(line)[found.end() : -1]

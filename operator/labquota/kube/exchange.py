@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from labquota.clock import Clock
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 _AGAIN: Final = frozenset({"GET", "PUT", "DELETE"})
 """Methods that may be sent once more when a kept connection dies under them; a create may not."""

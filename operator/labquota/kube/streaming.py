@@ -7,14 +7,22 @@ is cut into lines in one go, and a busy stream costs next to nothing beside its 
 """
 
 import asyncio
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from labquota.kube.exchange import Answer, Broken, parse
 
 _FULL: Final = 256 * 1024
 """Bytes of lines that nobody has taken yet, above which nothing more is read."""
+_HEAD: Final = 64
+"""Bytes within which the line that begins a chunk has to end."""
 _BUSY: Final = 32 * 1024
 """A read of so much is a batch already."""
+
+
+class _Limited(Protocol):
+    """What both loops' TLS transports can, and asyncio's types do not say."""
+
+    def set_read_buffer_limits(self, high: int, low: int) -> None: ...
 
 
 class Chunks:
@@ -36,30 +44,26 @@ class Chunks:
         found: list[bytes] = []
         at, size = 0, len(data)
         while at < size and not self.ended:
-            if self._left > 2:
-                piece = data[at : at + self._left - 2]
-                found.append(piece)
-                at += len(piece)
-                self._left -= len(piece)
-            elif self._left:  # the line's end after a chunk, which may come in two pieces as well
-                skipped = min(self._left, size - at)
-                at += skipped
-                self._left -= skipped
-            else:
-                end = data.find(b"\r\n", at)
+            if not self._left:
+                end = data.find(b"\r\n", at, at + _HEAD)
                 if end < 0:
+                    if size - at >= _HEAD:
+                        raise ValueError(f"no chunk begins with {data[at : at + 20]!r}")
                     self._rest = data[at:]
-                    if len(self._rest) > 64:
-                        raise ValueError(f"no chunk begins with {self._rest[:20]!r}")
                     break
                 length = int(data[at:end].partition(b";")[0], 16)
                 at = end + 2
                 self.ended = length == 0
-                self._left = length + 2 if length else 0
-        return found
+                self._left = length + 2  # with the line's end after it
+            if self._left > 2:
+                found.append(data[at : at + self._left - 2])
+            taken = min(self._left, size - at)
+            at += taken
+            self._left -= taken
+        return [piece for piece in found if piece]
 
 
-class Stream(asyncio.Protocol):
+class Stream(asyncio.BufferedProtocol):
     """One connection with one watch on it.
 
     Args:
@@ -77,6 +81,7 @@ class Stream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._head: bytearray | None = bytearray()
         self._chunks: Chunks | None = None
+        self._buffer = memoryview(bytearray(_FULL))
         self._lines: list[bytes] = []
         self._size = 0
         self._partial: list[bytes] = []
@@ -89,21 +94,28 @@ class Stream(asyncio.Protocol):
         """Send the request."""
         # uvloop's transports are no subclasses of it
         self._transport = cast("asyncio.Transport", transport)
+        if transport.get_extra_info("sslcontext") is not None:
+            # A pause is to hold the socket too, not only what was decrypted: else each record wakes us all the same.
+            cast("_Limited", transport).set_read_buffer_limits(1, 0)
         self._transport.write(self._request)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  the loop's word for it
+        """Where the next bytes go; TLS would make a buffer of this size for each record."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take what came."""
         if self._over:
             return
         try:
-            self._take(data)
+            self._take(bytes(self._buffer[:nbytes]))
         except ValueError as error:
             self._end(Broken(f"no HTTP answer: {error}", untouched=False))
             return
         if self._lines:
             self._moved.set()
             self._full = self._size > _FULL
-            self._gathers = bool(self._gather) and len(data) < _BUSY
+            self._gathers = bool(self._gather) and nbytes < _BUSY
             if self._gathers:
                 asyncio.get_running_loop().call_later(self._gather, self._gathered)
             if self._full or self._gathers:
@@ -193,8 +205,13 @@ class Stream(asyncio.Protocol):
     def _split(self, data: bytes) -> None:
         """Cut content into lines."""
         self._size += len(data)
-        if b"\n" not in data:
+        end = data.find(b"\n")
+        if end < 0:
             self._partial.append(data)
+            return
+        if end == len(data) - 1 and not self._partial:  # as the API server sends events: one in each chunk
+            if end:
+                self._lines.append(data[:-1])
             return
         *whole, rest = data.split(b"\n")
         if self._partial:
