@@ -29,6 +29,8 @@ FREEING_SECONDS: Final = 0.03
 """A freed budget is waited for; a burst of endings still shares a write."""
 FOLDING_SECONDS: Final = 0.4
 """Nobody waits for the rest, and each fold makes replicas read afresh."""
+BUSY_SECONDS: Final = 1.2
+"""The same for an owner who was folded so lately: who goes on creating pods need not be folded all the time."""
 _LARGE: Final = 100
 _WORKERS: Final = 8
 _FAILED_SECONDS: Final = 2.0
@@ -60,6 +62,7 @@ class Folder:
         self._view, self._store, self._clock, self._hurry = view, store, clock, hurry
         self._one = CatchUp(view, store, pace, current, folded)
         self._schedule = Schedule(clock)
+        self._folded_at: dict[Owner, float] = {}
         self._owed: set[Owner] = set()
         self._paid = asyncio.Event()
         self.epoch = 0
@@ -74,7 +77,8 @@ class Folder:
         elif copy is not None and len(copy.ledger.reservations) >= _LARGE:
             self._schedule.plan(owner, Rank.LARGE, FREEING_SECONDS)
         else:
-            self._schedule.plan(owner, Rank.FOLD, FOLDING_SECONDS)
+            lately = self._clock.monotonic() - self._folded_at.get(owner, -BUSY_SECONDS) < BUSY_SECONDS
+            self._schedule.plan(owner, Rank.FOLD, BUSY_SECONDS if lately else FOLDING_SECONDS)
 
     async def run(self, epoch: int) -> None:
         """Fold whatever is due, until cancelled.
@@ -125,8 +129,17 @@ class Folder:
             finally:
                 self._schedule.done(turn.owner, well=well)
             if well:
+                self._note_folded(turn.owner)
                 self._pay(turn.owner)
                 metrics.FOLD_SECONDS.observe(self._clock.monotonic() - turn.since)
+
+    def _note_folded(self, owner: Owner) -> None:
+        now = self._clock.monotonic()
+        self._folded_at.pop(owner, None)
+        self._folded_at[owner] = now
+        oldest = next(iter(self._folded_at))
+        if now - self._folded_at[oldest] >= BUSY_SECONDS:
+            del self._folded_at[oldest]  # one goes for each that comes, so few remain
 
     def _pay(self, owner: Owner) -> None:
         self._owed.discard(owner)

@@ -29,6 +29,7 @@ _BURST: Final = 2
 _BURST_SECONDS: Final = 2.0
 _REST_SECONDS: Final = 2.0
 """How long a replica takes no advance for an owner after another one has recalled it."""
+_MANY_GIVEN: Final = 60
 _MOST_GIVEN: Final = 150
 
 
@@ -38,7 +39,6 @@ class _Grant(msgspec.Struct):
     amounts: Amounts
     until: float
     limits: Mapping[str, Limit]
-    pods: int
     book: Book
     """The owner's ledger as it was stored with the advance."""
     total: Amounts
@@ -80,9 +80,11 @@ class Purse:
 
     @property
     def is_low(self) -> bool:
-        """Whether less than half of the advance is left, so that it is time for the next one."""
+        """Whether less than half of the advance is left, or much is to be written down: time for the next one."""
         if self._grant is None or not self.given:
             return False
+        if len(self.given) >= _MANY_GIVEN:
+            return True
         return any(2 * self._left.get(key, 0) < amount for key, amount in self._grant.amounts.items())
 
     def give(self, case: Case) -> Verdict | None:
@@ -163,16 +165,14 @@ class Purse:
                 self._left = rise(each.after, self._left)
 
     def _next(self, book: Book, limits: Mapping[str, Limit], each: Amounts, cases: int) -> _Grant | None:
-        """The advance to ask for: twice the last one if that ran low, else by what came lately."""
+        """The advance to ask for: twice as much as came lately."""
         now = self._now()
         came = cases + sum(now - at <= _BURST_SECONDS for at in self._came)
         if came < _BURST:
             return None
-        last = self._grant.pods if self._grant else 0
-        pods = 2 * last if self.is_low else max(came, last if came * 4 >= last else 0)
-        pods = min(max(pods, advances.FEWEST), advances.MOST)
+        pods = min(max(2 * came, advances.FEWEST), advances.MOST)
         amounts = advances.size(pods, each, book.total, capped(limits))
-        return _Grant(amounts, now + advances.VALID_SECONDS, limits, pods, book, {}) if amounts else None
+        return _Grant(amounts, now + advances.VALID_SECONDS, limits, book, {}) if amounts else None
 
 
 def _is_plain(case: Case) -> bool:

@@ -25,7 +25,7 @@ from labquota.webhook.waiting import Current, Moved, Waiting
 
 log = logging.getLogger(__name__)
 
-WRITE_SECONDS: Final = 0.5
+WRITE_SECONDS: Final = 1.0
 """After which what was given out of an advance is written down."""
 IDLE_SECONDS: Final = 1.0
 """After which an advance that nothing was given out of is given back."""
