@@ -103,4 +103,6 @@ def coverage(history: History) -> dict[str, int]:
     found = Counter(words)
     found["versions of pods"] = len(history.pods)
     found["versions of ledgers"] = len(history.ledgers)
+    answered = {each.uid for each in history.requests if each.verb == "create"}
+    found["pods that no answer in an audit log names"] = len({pod.uid for pod in history.pods} - answered)
     return dict(found)

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from storm.checker import LEAST, check
+from storm.checker import LEAST, check, coverage
 from storm.history import History, LedgerSeen, PodSeen, Request
 from storm.violations import Violation
 
@@ -179,3 +179,15 @@ def test_of_many_violations_of_one_kind_the_first_are_named_and_the_others_count
     assert len(lines) == 6
     assert lines[-1] == "limit: 3 more"
     assert isinstance(check(many, strict=True)[0], Violation)
+
+
+def test_what_there_was_to_be_checked_is_counted() -> None:
+    events = (ledger(1, 1), pod(2, "a"), pod(3, "lost"))
+    said = (created("a", unjudged="no answer"), created("b", code=403), created("c", code=403))
+    assert coverage(history(*events, requests=said)) == {
+        "create unjudged": 1,
+        "create 403": 2,
+        "versions of pods": 2,
+        "versions of ledgers": 1,
+        "pods that no answer in an audit log names": 1,
+    }
