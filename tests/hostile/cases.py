@@ -132,17 +132,14 @@ _KEYS = [
 
 def quantities() -> list[str]:
     """Kept quantities."""
-    return _strings("quantities")
-
-
-def ledgers() -> list[str]:
-    """Kept ledgers."""
-    return _strings("ledgers")
-
-
-def _strings(name: str) -> list[str]:
-    found: list[str] = json.loads((CORPUS / f"{name}.json").read_text())
+    found: list[str] = json.loads((CORPUS / "quantities.json").read_text())
     return found
+
+
+def ledgers() -> dict[str, bool]:
+    """Kept ledgers, and whether they are ledgers at all."""
+    found: dict[str, list[str]] = json.loads((CORPUS / "ledgers.json").read_text())
+    return {text: word == "read" for word, texts in found.items() for text in texts}
 
 
 class Body(bytes):

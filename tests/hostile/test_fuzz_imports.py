@@ -114,6 +114,7 @@ def outcome(folder: Path, *options: str) -> tuple[int, str, list[str]]:
         assert problems
         assert all(line.startswith(f"{folder}/") for line in problems)
         assert len(set(problems)) == len(problems)
+        assert options or not imports.convert(folder).manifests
     else:
         assert done.exit_code == 0
         assert lines[-1].startswith("Imported ")

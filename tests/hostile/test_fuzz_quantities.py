@@ -57,6 +57,7 @@ PIECES = st.sampled_from(
         *("\x00", "\ud800", "\uff11", "\u0661", "\u2212", "x", "Infinity", "0x"),
     ]
 )
+ALPHABET = frozenset("0123456789.+-eEinumkKMGTP")
 STRINGS = st.lists(PIECES, max_size=6).map("".join)
 PLAIN = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]+))?([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?")
 SUFFIXES: dict[str | None, Fraction] = {
@@ -81,6 +82,7 @@ def judged(text: str) -> int | None:
         assert line.isprintable()
         return None
     assert -CEILING <= found <= CEILING
+    assert ALPHABET.issuperset(text), "a text that Kubernetes refuses"
     return found
 
 

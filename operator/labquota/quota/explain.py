@@ -62,8 +62,10 @@ def warnings(case: Case, verdict: Verdict) -> list[str]:
     if verdict.warned:
         lines += [
             f"labquota would refuse this: {cause.code}: {_cause(case.owner, cause)}"
-            for cause in verdict.causes
+            for cause in verdict.causes[:_MOST_CAUSES]
         ]
+        if more := len(verdict.causes) - len(lines):
+            lines.append(f"labquota would refuse this: and {more} more reasons")
     for near in verdict.nearly:
         used = f"{show(near.key, near.used)} of {_amount(near.key, near.limit)}"
         lines.append(f"labquota: {case.owner} now uses {near.key} {used} ({near.source})")

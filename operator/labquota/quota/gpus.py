@@ -53,14 +53,14 @@ def units(resource: str) -> int:
     """
     if not resource.startswith(_VENDOR):
         return 0
-    if resource in _WHOLE or _MIG.fullmatch(resource.removeprefix(_VENDOR).removesuffix(_SHARED)):
+    if _countable(resource):
         return 1
     raise UnknownGpu(resource)
 
 
 def unknown(resources: Iterable[str]) -> list[str]:
     """The names among `resources` that look like GPUs and cannot be counted, sorted."""
-    return sorted(name for name in resources if not _countable(name))
+    return sorted(name for name in resources if name.startswith(_VENDOR) and not _countable(name))
 
 
 def is_gpu_like(resource: str) -> bool:
@@ -74,8 +74,7 @@ def whole(resource: str) -> bool:
 
 
 def _countable(resource: str) -> bool:
-    try:
-        units(resource)
-    except UnknownGpu:
-        return False
-    return True
+    """Whether a name of the vendor is a device that counts."""
+    return (
+        resource in _WHOLE or _MIG.fullmatch(resource.removeprefix(_VENDOR).removesuffix(_SHARED)) is not None
+    )

@@ -119,10 +119,8 @@ def _containers(pod: Pod, lasting: Callable[[Container], Pair], passing: Callabl
             _add(total, own)
             _add(sidecars, own)
         else:
-            moment = passing(container)
-            _add(moment, sidecars)
-            _raise(peak, moment)
-    _raise(total, peak)
+            _raise(peak, passing(container), sidecars)
+    _raise(total, peak, ({}, {}))
     return total
 
 
@@ -132,7 +130,12 @@ def _add(total: Pair, more: Pair) -> None:
             into[name] = into.get(name, 0) + nano
 
 
-def _raise(total: Pair, other: Pair) -> None:
-    for into, lists in zip(total, other, strict=True):
+def _raise(total: Pair, other: Pair, beside: Pair) -> None:
+    """Raise to what another asks for together with those beside it.
+
+    Only what it asks for itself is looked at: of the rest, all sidecars are in the sum of the lasting ones anyway. A
+    pod may have thousands of init containers, and each looking at all before it would take minutes.
+    """
+    for into, lists, running in zip(total, other, beside, strict=True):
         for name, nano in lists.items():
-            into[name] = max(into.get(name, 0), nano)
+            into[name] = max(into.get(name, 0), nano + running.get(name, 0))
