@@ -17,7 +17,7 @@ from typing import NoReturn
 import msgspec
 import uvloop
 
-from bench import creating, freeing, growing, plan, reviewing, targets
+from bench import creating, crowded, freeing, growing, plan, reviewing, targets
 from bench.report import report
 from bench.rows import BenchError, Row, by_key
 from bench.site import CASES, PEOPLE, Site, open_site
@@ -45,10 +45,16 @@ def steps(site: Site, chosen: plan.Plan) -> list[Step]:
         ("finished pods", partial(freeing.finished_pods, site, chosen)),
         ("CPU of the webhook", partial(reviewing.review_cpu, site, chosen)),
         (f"an owner with {chosen.many:,} pods", partial(growing.large, site, chosen)),
+        operator(site, chosen),
     ]
 
 
-async def measure(chosen: plan.Plan) -> tuple[list[Row], list[str]]:
+def operator(site: Site, chosen: plan.Plan) -> Step:
+    """What is measured last, since its pods stay."""
+    return f"the operator among {chosen.crowd:,} pods", partial(crowded.operator, site, chosen, _say)
+
+
+async def measure(chosen: plan.Plan, *, operator_alone: bool) -> tuple[list[Row], list[str]]:
     """Every row that can be measured, and what went wrong with the others.
 
     Raises:
@@ -60,7 +66,7 @@ async def measure(chosen: plan.Plan) -> tuple[list[Row], list[str]]:
         _say("warming up")
         await creating.warm_up(site)
         before = unchecked(site.plane, site.installed)
-        for what, take in steps(site, chosen):
+        for what, take in [operator(site, chosen)] if operator_alone else steps(site, chosen):
             _say(what)
             try:
                 rows += await take()
@@ -80,9 +86,14 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="two minutes instead of ten, for development")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every value there, too")
+    parser.add_argument(
+        "--operator", action="store_true", help="only what the operator costs in a large cluster"
+    )
     options = parser.parse_args()
     try:
-        rows, wrong = uvloop.run(measure(plan.QUICK if options.quick else plan.FULL))
+        rows, wrong = uvloop.run(
+            measure(plan.QUICK if options.quick else plan.FULL, operator_alone=options.operator)
+        )
     except (*_CLEAR, BaseExceptionGroup) as error:
         print(f"bench: {_first(error)}", file=sys.stderr)
         return 1

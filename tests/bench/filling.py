@@ -7,8 +7,9 @@ as it sees any write. Nothing but a benchmark may write past the API server.
 
 import asyncio
 import base64
+import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import aiohttp
@@ -17,7 +18,7 @@ import msgspec
 from bench.rows import BenchError
 from controlplane import ControlPlane
 
-__all__ = ["Clone", "Original", "fill"]
+__all__ = ["Clone", "Original", "fill", "touch"]
 
 _CALLS: Final = 32
 
@@ -64,6 +65,28 @@ async def fill(plane: ControlPlane, original: Original, clones: Iterable[Clone])
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_CALLS):
                 tasks.create_task(work())
+
+
+async def touch(plane: ControlPlane, namespace: str, names: Sequence[str]) -> float:
+    """Write pods again as they are, which is a new version of each; events per second.
+
+    Raises:
+        BenchError: one is not there.
+    """
+    async with aiohttp.ClientSession(_address(plane)) as session:
+        keys = [_key(namespace, name) for name in names]
+        values = [await _read(session, key) for key in keys]
+        queue = iter(zip(keys, values, strict=True))
+
+        async def work() -> None:
+            for key, value in queue:
+                await _put(session, key, value)
+
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(_CALLS):
+                tasks.create_task(work())
+        return len(names) / (time.monotonic() - began)
 
 
 def _address(plane: ControlPlane) -> str:

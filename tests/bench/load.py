@@ -13,7 +13,7 @@ from harness.manifests import Manifest
 from labquota.quota import encoding
 from labquota.quota.ledger import Book
 
-__all__ = ["at_once", "clear", "one_by_one", "settled", "so_many"]
+__all__ = ["at_once", "clear", "leads", "one_by_one", "settled", "so_many"]
 
 LEDGERS = "/apis/labquota.dev/v1alpha1/ownerledgers"
 
@@ -92,6 +92,19 @@ async def settled(site: Site, seconds: float = 60) -> None:
             raise BenchError(f"not settled after {seconds:.0f} s: {wrong}")
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.1)  # the last watch events of all this
+
+
+async def leads(site: Site, seconds: float = 60) -> None:
+    """Wait until the operator holds the Lease: from then on it folds.
+
+    Raises:
+        BenchError: it does not in time.
+    """
+    until = time.monotonic() + seconds
+    while site.installed.metrics("operator-0").get("labquota_operator_leader") != 1:
+        if time.monotonic() > until:
+            raise BenchError(f"the operator does not hold its Lease {seconds:.0f} s after a restart")
+        await asyncio.sleep(0.1)
 
 
 async def _unsettled(site: Site) -> str:

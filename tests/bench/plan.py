@@ -19,6 +19,8 @@ class Plan:
         finishing: how often a pod finishes.
         many: pods of the owner with many.
         events: pod events for the operator's CPU.
+        crowd: pods in the cluster of which the operator is measured, and
+        crowd_owners: whose they are.
         row_seconds: after this a row starts no further turn, so that the whole stays bounded.
     """
 
@@ -29,13 +31,35 @@ class Plan:
     finishing: int
     many: int
     events: int
+    crowd: int
+    crowd_owners: int
     row_seconds: float
 
 
 FULL = Plan(
-    repeats=7, serial=60, storm=400, reviews=5000, finishing=20, many=10_000, events=3000, row_seconds=70
+    repeats=7,
+    serial=60,
+    storm=400,
+    reviews=5000,
+    finishing=20,
+    many=10_000,
+    events=3000,
+    crowd=100_000,
+    crowd_owners=2_000,
+    row_seconds=70,
 )
-QUICK = Plan(repeats=2, serial=20, storm=100, reviews=1000, finishing=5, many=500, events=300, row_seconds=8)
+QUICK = Plan(
+    repeats=2,
+    serial=20,
+    storm=100,
+    reviews=1000,
+    finishing=5,
+    many=500,
+    events=600,
+    crowd=5_000,
+    crowd_owners=100,
+    row_seconds=8,
+)
 
 
 def repeats(plan: Plan) -> Iterator[int]:

@@ -8,14 +8,21 @@ from bench.targets import Judgement
 __all__ = ["report"]
 
 _TITLES = {"none": "no quota", "yes": "says yes", "quota": "ResourceQuota", "labquota": "labquota"}
-_OTHERS = {"quotas": "50 ResourceQuotas", "ten": "10 pods", "many": "many pods"}
+_OTHERS = {
+    "quotas": "50 ResourceQuotas",
+    "ten": "10 pods",
+    "many": "many pods",
+    "calm": "calm",
+    "listing": "meanwhile",
+}
 
 
 def report(rows: Sequence[Row], judgements: Sequence[Judgement]) -> str:
     """All of it as text."""
     beside = [row for row in rows if set(_TITLES) <= set(row.values)]
     alone = [row for row in rows if row not in beside]
-    return "\n\n".join([_side_by_side(beside), _alone(alone), _targets(judgements)])
+    parts = [_side_by_side(beside)] if beside else []
+    return "\n\n".join([*parts, _alone(alone), _targets(judgements)])
 
 
 def _side_by_side(rows: Sequence[Row]) -> str:
