@@ -285,8 +285,7 @@ class Checker:
                     held += amount
                 else:
                     by_name[claim.key] = max(amount, by_name.get(claim.key, 0))
-        rest = sum(amount for name, amount in by_name.items() if name != deed.key.path or deed.kind != "create")
-        return held + rest + (deed.before.get(key, 0) if deed.kind == "resize" else 0)
+        return held + sum(by_name.values()) + (deed.before.get(key, 0) if deed.kind == "resize" else 0)
 
 
 def _most(a: Amounts, b: Amounts) -> Amounts:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from labquota.kube.errors import KubeError, Unreachable
 from labquota.kube import events
 from simulation.cache import Stream
 from simulation.machines import Machine, Server
-from simulation.timeline import Timeline
+
+if TYPE_CHECKING:
+    from simulation.network import Network
 
 GROUPS: Final = "/apis/labquota.dev/v1alpha1/resourcelimitgroups"
 NOTED: Final = frozenset({GROUPS, "/apis/coordination.k8s.io/v1/leases"})
@@ -23,21 +25,21 @@ class Connection:
     """One watch between a process and an API server.
 
     Args:
-        timeline: where it happens.
+        network: how lines travel.
         machine: the process that reads.
         server: the API server that tells.
-        delay: seconds until the next line arrives.
+        resource: what it is a watch of.
     """
 
-    def __init__(self, timeline: Timeline, machine: Machine, server: Server, delay: Callable[[], float]) -> None:
+    def __init__(self, network: "Network", machine: Machine, server: Server, resource: str) -> None:
         self.server, self.ended, self.closed = server, False, False
-        self.resource = ""
-        self._timeline, self._machine, self._delay = timeline, machine, delay
+        self.resource = resource
+        self._network, self._machine = network, machine
+        self._timeline = network.timeline
         self._arrived: list[bytes] = []
         self._wire: deque[bytes | None] = deque()
         self._held: list[bytes | None] = []
         self._silent = False
-        self._last = 0.0
         self._waiter: asyncio.Future[None] | None = None
         self._error: KubeError | None = None
         self._stream: Stream | None = None
@@ -63,7 +65,6 @@ class Connection:
     def opened(self, stream: Stream, params: Mapping[str, str]) -> None:
         """The API server has begun to tell."""
         self._stream = stream
-        self.resource = stream.resource
         self._until = self._timeline.now + float(params.get("timeoutSeconds", "1800"))
         self._next_bookmark()
 
@@ -80,7 +81,6 @@ class Connection:
         """The connection breaks; what had not arrived is lost."""
         if not self.closed:
             self._error, self._held = error, []
-            self._last = float("inf")
             self._wake()
 
     def silence(self) -> None:
@@ -110,10 +110,8 @@ class Connection:
                 known.remove(self)
 
     def _send(self, line: bytes | None) -> None:
-        self._last = max(self._last, self._timeline.now + self._delay())
-        if self._last < 1e12:
-            self._wire.append(line)
-            self._timeline.at(self._last, self._next)
+        self._wire.append(line)
+        self._network.send(("line", self._machine.name, self.resource), self._machine, self._next)
 
     def _next(self) -> None:
         self._arrive(self._wire.popleft())  # in the order in which they were sent, whatever arrives at the same moment

@@ -37,7 +37,7 @@ class History:
         self.cluster.network.slowest, self.cluster.lag = plan.slowest, plan.lag
         self.checker = Checker(self.cluster)
         self.kubernetes = Kubernetes(self.cluster)
-        self._happenings = Happenings(self.cluster, self.kubernetes)
+        self.happenings = Happenings(self.cluster, self.kubernetes)
         if table is not None:
             table.follow(self.cluster)
 
@@ -63,10 +63,9 @@ class History:
                     self.found = "start: nobody is ready after 8 s"
             if plan.is_calm:
                 self.checker.calm_since = cluster.timeline.now
-            self._act()
+            self.act()
             if not self.found:
-                self._happenings.heal()
-                ending.check(self)
+                self.finish()
         finally:
             for machine in cluster.machines:
                 machine.die()
@@ -79,14 +78,20 @@ class History:
         self._run(self.cluster.timeline.now + seconds, done)
         return not self.found
 
-    def _act(self) -> None:
+    def act(self) -> None:
+        """Let all steps happen, each at its time."""
         began = self.cluster.timeline.now
         for step in self.plan.steps:
             if not self.found:
                 self._run(began + step.at)
-                self._happenings.happen(step)
+                self.happenings.happen(step)
         if self.plan.steps and not self.found:
-            self._run(self._happenings.busy_until)
+            self._run(self.happenings.busy_until)
+
+    def finish(self) -> None:
+        """Put everything right, and see whether all is as it should be."""
+        self.happenings.heal()
+        ending.check(self)
 
     def _run(self, until: float, done: Any = None) -> None:
         checker, accidents = self.checker, self.cluster.accidents

@@ -90,7 +90,7 @@ class Kubernetes:
         if deed.dry_run:
             self._end(deed, "dry run")
             return
-        await asyncio.sleep(self._rest(deed))
+        await cluster.network.rest(("store", deed.key.name), self._rest(deed))
         if deed.dropped:
             self._end(deed, "dropped")
         elif store.find(deed.key):
@@ -100,7 +100,7 @@ class Kubernetes:
             self._store(server, deed, body)
 
     async def _update(self, server: Server, deed: Deed) -> None:
-        store = self._cluster.store
+        cluster, store = self._cluster, self._cluster.store
         old = store.find(deed.key)
         if deed.stale and (raw := server.api.cache.of(PODS).get(deed.key)):
             old_body = msgspec.json.decode(raw)  # the first try is made on the cache's copy
@@ -114,7 +114,7 @@ class Kubernetes:
             if deed.dry_run:
                 self._end(deed, "dry run")
                 return
-            await asyncio.sleep(self._rest(deed))
+            await cluster.network.rest(("store", deed.key.name), self._rest(deed))
             deed.late = 0.0
             now = store.find(deed.key)
             if deed.dropped:
@@ -198,13 +198,13 @@ class Kubernetes:
         async def serve() -> None:
             said = await replica.answer(review, seconds)
             if not replica.cut and not deed.unheard:
-                timeline.after(network.delay(replica), give, said)
+                network.send(("verdict", deed.key.name), replica, give, said)
 
         def give(said: bytes | None) -> None:
             if server.alive:
                 server.loop.call_soon(_settle, answer, said)
 
-        timeline.after(network.delay(replica), arrive)
+        network.send(("review", deed.key.name), replica, arrive)
         if deed.twice:  # the same review once more, as after a connection that broke
             timeline.after(network.delay(replica) * 2, self.replay, deed, review)
         try:

@@ -15,10 +15,13 @@ from simulation import cache, faults, refusals
 from simulation.connection import Connection
 from simulation.faults import Fault
 from simulation.machines import Machine, Server
+from simulation.paths import parse
 from simulation.timeline import Timeline
 
 Params = Mapping[str, str] | None
 REFUSED_SECONDS: Final = 0.002
+Way = tuple[str, ...]
+"""What a message is, and where it goes: messages on one way do not overtake each other."""
 
 
 class Network:
@@ -50,6 +53,16 @@ class Network:
             return None
         up = [server for server in self.servers if server.alive and not server.cut]
         return up[int(self.rng.random() * len(up))] if up else None
+
+    def send(self, way: Way, machine: Machine, happen: Callable[..., object], *args: Any) -> None:
+        """Let a message from or to a process arrive in its time."""
+        del way
+        self.timeline.after(self.delay(machine), happen, *args)
+
+    async def rest(self, way: Way, seconds: float) -> None:
+        """Wait, in an API server, before what it is about to store."""
+        del way
+        await asyncio.sleep(seconds)
 
     def tell(self, who: str, what: str, outcome: str) -> None:
         """Put a line into the trace, if there is one."""
@@ -107,8 +120,8 @@ class SimulatedApi:
         if server is None:
             await asyncio.sleep(REFUSED_SECONDS)
             raise errors.Unreachable(f"no answer from the API server to a watch of {path}")
-        connection = Connection(network.timeline, machine, server, lambda: network.delay(machine))
-        network.timeline.after(network.delay(machine), self._open, connection, path, params)
+        connection = Connection(network, machine, server, parse(path).resource)
+        network.send(("watch", machine.name), machine, self._open, connection, path, params)
         try:
             while True:
                 for line in await connection.lines():
@@ -148,7 +161,7 @@ class SimulatedApi:
             return await answer
         call = _Call(network, machine, server, method, path, args, answer)
         if fault is None:
-            network.timeline.after(network.delay(machine), call.arrive)
+            network.send(("call", machine.name, method, path), machine, call.arrive)
         else:
             call.suffer(fault, limit)
         timer = loop.call_later(limit, _fail, answer, "timed out")
@@ -212,7 +225,7 @@ class _Call:
             return
         if self._status:
             outcome = refusals.unavailable(self._status)
-        network.timeline.after(network.delay(self._machine), self._return, outcome)
+        network.send(("answer", self._machine.name), self._machine, self._return, outcome)
 
     def _do(self) -> bytes | KubeError:
         try:
