@@ -79,6 +79,65 @@ def test_what_was_reckoned_once_is_what_would_be_reckoned_now(found: list[dict[s
         assert charge.charged == demand.charged(whole)
 
 
+def asks(cpu: str) -> dict[str, Any]:
+    return {"requests": {"cpu": cpu}}
+
+
+def pod(spec: dict[str, Any] | None = None, status: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Two containers and a sidecar; the spec and the status with something else in it."""
+    containers = [{"name": "a", "resources": asks("1")}, {"name": "b", "resources": asks("2")}]
+    sidecar = {"name": "s", "restartPolicy": "Always", "resources": asks("1")}
+    return {
+        "metadata": {"name": "p", "namespace": "lab", "uid": UID, "generation": 2},
+        "spec": {"containers": containers, "initContainers": [sidecar], **(spec or {})},
+        "status": {"phase": "Running", **(status or {})},
+    }
+
+
+def running(name: str, cpu: str) -> dict[str, Any]:
+    return {"name": name, "resources": asks(cpu), "allocatedResources": {"cpu": cpu}}
+
+
+UNDER_WAY = {"containerStatuses": [running("a", "1"), running("b", "1")]}
+REFUSED = [{"type": "PodResizePending", "reason": "Infeasible", "observedGeneration": 2}]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pod(), pod({"containers": [{"name": "a", "resources": asks("5")}]})),
+        (pod(), pod({"initContainers": [{"name": "s", "resources": asks("1")}]})),
+        (pod(), pod({"initContainers": []})),
+        (pod(), pod({"overhead": {"cpu": "1"}})),
+        (pod(), pod({"resources": asks("9")})),
+        (pod(), pod(status={"containerStatuses": [running("a", "7")]})),
+        (
+            pod(status={"containerStatuses": [running("a", "2")]}),
+            pod(status={"containerStatuses": [running("b", "2")]}),
+        ),
+        (
+            pod(status={"containerStatuses": [running("a", "1")]}),
+            pod(status={"containerStatuses": [{**running("a", "1"), "allocatedResources": {"cpu": "6"}}]}),
+        ),
+        (pod(), pod(status={"initContainerStatuses": [running("s", "3")]})),
+        (
+            pod({"resources": asks("9")}),
+            pod({"resources": asks("9")}, {"resources": asks("12"), "allocatedResources": {"cpu": "9"}}),
+        ),
+        (
+            pod({"resources": asks("9")}, {"resources": asks("9"), "allocatedResources": {"cpu": "9"}}),
+            pod({"resources": asks("9")}, {"resources": asks("9"), "allocatedResources": {"cpu": "11"}}),
+        ),
+        (pod(status=UNDER_WAY), pod(status={**UNDER_WAY, "conditions": REFUSED})),
+    ],
+)
+def test_whatever_an_amount_is_reckoned_from_is_looked_at(one: dict[str, Any], other: dict[str, Any]) -> None:
+    raws = [json.dumps(each).encode() for each in (one, other)]
+    held = [demand.held(pods.decode(raw)) for raw in raws]
+    assert held[0] != held[1], "the two hold the same: nothing is shown"
+    assert [charges.of(raw, World()).amounts for raw in raws] == held
+
+
 def test_pods_whose_resources_are_written_alike_share_what_they_hold() -> None:
     one, other = (charges.of(json.dumps(manifest(name, gpu=1)).encode(), World()) for name in "ab")
     assert one.amounts is other.amounts
