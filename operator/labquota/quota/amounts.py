@@ -21,6 +21,8 @@ def add(a: Amounts, b: Amounts) -> Amounts:
 
 def rise(low: Mapping[str, int], high: Mapping[str, int]) -> Amounts:
     """By how much `high` lies above `low`, per resource; resources that do not rise are left out."""
+    if not low:  # as for every new pod
+        return {key: amount for key, amount in high.items() if amount > 0}
     return {key: amount - low.get(key, 0) for key, amount in high.items() if amount > low.get(key, 0)}
 
 

@@ -96,6 +96,8 @@ def over_aggregate(
 
 def over_per_pod(limited: Limited, grows: Amounts, after: Amounts) -> list[Exceeded]:
     """The per-pod limits that one pod goes over, of the resources that the request increases."""
+    if not limited:
+        return []
     found = [
         Exceeded(PER_POD, key, after[key], 0, limit.amount, limit.source)
         for key in grows

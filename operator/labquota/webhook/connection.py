@@ -8,10 +8,10 @@ import asyncio
 import logging
 import math
 import ssl
-from collections.abc import Coroutine
-from typing import Any, Final, Protocol
+from typing import Final
 
 from labquota.webhook.crowd import Crowd
+from labquota.webhook.handling import CUT, TEXT, Handler, Reply
 from labquota.webhook.messages import Malformed, Reader, Request
 from labquota.webhook.wire import Wire
 
@@ -23,36 +23,8 @@ HEAD_SECONDS: Final = 10.0
 """For a TLS handshake, for a request's head, and for whoever does not read an answer."""
 LINGER_SECONDS: Final = 2.0
 """For who is answered before all is sent: were the connection closed at once, the answer could be lost on its way."""
-CUT: Final = "the AdmissionReview did not arrive as a whole"
-
-Reply = tuple[bytes, bytes]
-"""Status line and headers, each with its line end, and the body."""
-_TEXT: Final = b"Content-Type: text/plain; charset=utf-8\r\n"
-_BAD: Final = b"400 Bad Request\r\n" + _TEXT
-_FAILED: Final[Reply] = (b"500 Internal Server Error\r\n" + _TEXT, b"failed; the log says why\n")
-
-
-class Handler(Protocol):
-    """What answers requests."""
-
-    most_bytes: int
-    """The largest body; of a larger one the beginning is kept, and its size tells."""
-
-    def now(self) -> float:
-        """The monotonic time by which requests begin."""
-        ...
-
-    def answer(self, request: Request) -> Reply | Coroutine[Any, Any, Reply]:
-        """The answer to a whole request, or what will come to it."""
-        ...
-
-    def unread(self, request: Request, why: str) -> Reply:
-        """The answer to a request whose body does not come as a whole."""
-        ...
-
-    def waits(self, request: Request) -> float:
-        """For how many seconds from now on a body is waited for whose head is complete."""
-        ...
+_BAD: Final = b"400 Bad Request\r\n" + TEXT
+_FAILED: Final[Reply] = (b"500 Internal Server Error\r\n" + TEXT, b"failed; the log says why\n")
 
 
 class Connection(Wire):

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 MARGIN: Final = 1.0
 """Seconds before the API server's deadline at which the answer is sent at the latest."""
+_ALLOWED: Final = metrics.ADMISSIONS.labels("allowed")
+_WARNED: Final = metrics.ADMISSIONS.labels("warned")
 _CANNOT: Final = "a request cannot be judged"
 _NO_BOOK: Final = Book(EMPTY)
 """For what no ledger is read for: nothing joins it."""
@@ -124,7 +126,7 @@ class Gate:
         return await self._admissions.judge(matter.current, until - self._clock.monotonic())
 
     def _allowed(self, case: Case, judged: Verdict) -> bytes:
-        metrics.ADMISSIONS.labels("warned" if judged.warned else "allowed").inc()
+        (_WARNED if judged.warned else _ALLOWED).inc()
         if case.limits.group is None:
             metrics.NO_GROUP.inc()
         if not case.stamped:

@@ -6,8 +6,9 @@ import resource
 import ssl
 from typing import Final
 
-from labquota.webhook.connection import Connection, Handler
+from labquota.webhook.connection import Connection
 from labquota.webhook.crowd import MOST_CONNECTIONS, Crowd
+from labquota.webhook.handling import Handler
 
 _BACKLOG: Final = 1024
 _SWEEP_SECONDS: Final = 1.0
@@ -25,12 +26,16 @@ class Listener:
         handler: What answers.
         crowd: The connections.
         tls: The TLS context; None for plain text.
+
+    Attributes:
+        port: The port, once it is open.
     """
 
     def __init__(self, handler: Handler, crowd: Crowd, tls: ssl.SSLContext | None) -> None:
         self._handler, self._crowd, self._tls = handler, crowd, tls
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server
+        self.port = 0
         self._sweeping: asyncio.TimerHandle
 
     async def open(self, host: str, port: int, *, reuse_port: bool) -> None:
@@ -42,13 +47,8 @@ class Listener:
         self._server = await self._loop.create_server(
             self._connection, host, port, reuse_port=reuse_port or None, backlog=_BACKLOG
         )
+        self.port = self._server.sockets[0].getsockname()[1]
         self._sweep()
-
-    @property
-    def port(self) -> int:
-        """The port."""
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
 
     async def close(self) -> None:
         """End: take no more connections, answer what is under way, and close the others."""

@@ -13,8 +13,8 @@ from labquota import metrics
 from labquota.clock import Clock
 from labquota.webhook import gate as gates
 from labquota.webhook import review
-from labquota.webhook.connection import Reply
 from labquota.webhook.gate import Gate
+from labquota.webhook.handling import JSON, TEXT, Reply
 from labquota.webhook.messages import Request
 
 PATH: Final = "/validate"
@@ -27,14 +27,13 @@ _MOST_SECONDS: Final = 30.0
 _TOO_LARGE: Final = (
     f"the AdmissionReview is larger than {MOST_BYTES // 1024 // 1024} MiB; make the pod smaller"
 )
-JSON: Final = b"200 OK\r\nContent-Type: application/json\r\n"
-_TEXT: Final = b"Content-Type: text/plain; charset=utf-8\r\n"
-_NOT_FOUND: Final[Reply] = (b"404 Not Found\r\n" + _TEXT, b"there is only /validate\n")
+_OK: Final = b"200 OK\r\n" + JSON
+_NOT_FOUND: Final[Reply] = (b"404 Not Found\r\n" + TEXT, b"there is only /validate\n")
 _ONLY_POST: Final[Reply] = (
-    b"405 Method Not Allowed\r\nAllow: POST\r\n" + _TEXT,
+    b"405 Method Not Allowed\r\nAllow: POST\r\n" + TEXT,
     b"POST an AdmissionReview\n",
 )
-_NOT_SYNCED: Final[Reply] = (b"429 Too Many Requests\r\nRetry-After: 1\r\n" + _TEXT, b"not synced yet\n")
+_NOT_SYNCED: Final[Reply] = (b"429 Too Many Requests\r\nRetry-After: 1\r\n" + TEXT, b"not synced yet\n")
 
 
 class Reviews:
@@ -90,7 +89,7 @@ class Reviews:
 
     def _answered(self, request: Request, answer: bytes) -> Reply:
         metrics.ADMISSION_SECONDS.observe(self._clock.monotonic() - request.began)
-        return JSON, answer
+        return _OK, answer
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ import ssl
 from typing import Final, cast
 
 _RECORD: Final = 16 * 1024
-"""The most that one TLS record holds. What came is handed to TLS in such pieces, so that its buffers stay small."""
+"""The most that one TLS record holds. What came is taken in such pieces, so that buffers stay small."""
 
 _clear = bytearray(_RECORD)
 _view: Final = memoryview(_clear)
@@ -50,29 +50,33 @@ class Wire(asyncio.Protocol):
             self.opened()
 
     def data_received(self, data: bytes) -> None:
-        """Decrypt what came."""
+        """Decrypt what came, a piece at a time."""
+        if len(data) <= _RECORD:
+            self._take(data)
+            return
+        for at in range(0, len(data), _RECORD):
+            if not self.closed:
+                self._take(data[at : at + _RECORD])
+
+    def _take(self, data: bytes) -> None:
         if self._tls is None:
             self.taken(data)
             return
         if self._secure is None:  # not before: who only connects costs nothing yet
             self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             self._secure = self._tls.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        for at in range(0, len(data), _RECORD):
-            self._incoming.write(data if len(data) <= _RECORD else data[at : at + _RECORD])
-            try:
-                self._decrypt(self._secure)
-            except ssl.SSLWantReadError:
-                pass
-            except ssl.SSLZeroReturnError:
-                self.ended()
-                return
-            except ssl.SSLError:  # no TLS, or none that is understood here: the alert says so
-                self._flush()
-                self.close()
-                return
-            if self.closed:
-                return
-        self._flush()
+        self._incoming.write(data)
+        try:
+            self._decrypt(self._secure)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.ended()
+        except ssl.SSLError:  # no TLS, or none that is understood here: the alert says so
+            self._flush()
+            self.close()
+        if not self.closed:
+            self._flush()
 
     def _decrypt(self, secure: ssl.SSLObject) -> None:
         if not self._shaken:
