@@ -138,9 +138,12 @@ class HttpApi:
         self._refuse_if_closed("GET", path)
         request = self._exchanges.request("GET", where, None, headers)
         try:
-            stream = await self._exchanges.connect(lambda: Stream(request, self._gather))
+            tls = self._exchanges.tls()
+            stream = await self._exchanges.connect(lambda: Stream(request, self._gather, tls), plain=True)
             self._streams.add(stream)
             try:
+                async with asyncio.timeout(self._connect_timeout):
+                    await stream.connected()
                 await stream.opened()
                 if (refused := stream.refused) is not None:
                     raise errors.of_answer(refused.status, refused.body, refused.header(b"retry-after"))

@@ -11,6 +11,7 @@ from typing import Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from labquota.clock import Clock
+from labquota.kube.tls import Tls
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -168,15 +169,24 @@ class Exchange:
         length = "" if body is None else f"Content-Length: {len(body)}\r\n"
         return f"{head}{length}\r\n".encode("latin-1") + (body or b"")
 
-    async def connect(self, protocol: Callable[[], P]) -> P:
+    def tls(self) -> Tls | None:
+        """What protects a connection that does so by itself."""
+        return None if self._tls is None else Tls(self._tls, self._server_name)
+
+    async def connect(self, protocol: Callable[[], P], *, plain: bool = False) -> P:
         """A new connection, which is the caller's from then on.
+
+        Args:
+            protocol: Makes what takes it.
+            plain: It sees to TLS itself.
 
         Raises:
             OSError: There is none; `TimeoutError` is one of them.
         """
+        tls, name = (None, None) if plain else (self._tls, self._server_name)
         async with asyncio.timeout(self._connect_timeout):
             _, connection = await asyncio.get_running_loop().create_connection(
-                protocol, self._host, self._port, ssl=self._tls, server_hostname=self._server_name
+                protocol, self._host, self._port, ssl=tls, server_hostname=name
             )
         return connection
 

@@ -7,22 +7,18 @@ is cut into lines in one go, and a busy stream costs next to nothing beside its 
 """
 
 import asyncio
-from typing import Final, Protocol, cast
+import ssl
+from typing import Final, cast
 
 from labquota.kube.exchange import Answer, Broken, parse
+from labquota.kube.tls import Tls
 
 _FULL: Final = 256 * 1024
 """Bytes of lines that nobody has taken yet, above which nothing more is read."""
 _HEAD: Final = 64
 """Bytes within which the line that begins a chunk has to end."""
-_BUSY: Final = 32 * 1024
+_BUSY: Final = 128 * 1024
 """A read of so much is a batch already."""
-
-
-class _Limited(Protocol):
-    """What both loops' TLS transports can, and asyncio's types do not say."""
-
-    def set_read_buffer_limits(self, high: int, low: int) -> None: ...
 
 
 class Chunks:
@@ -70,14 +66,15 @@ class Stream(asyncio.BufferedProtocol):
         request: What is sent.
         gather: Seconds for which more is waited for after a small read, so that events are taken in batches. A
             process that is woken for each of them spends more on waking than on the event.
+        tls: What protects the connection.
 
     Attributes:
         refused: A whole answer that is no stream: the API server's refusal.
     """
 
-    def __init__(self, request: bytes, gather: float) -> None:
+    def __init__(self, request: bytes, gather: float, tls: Tls | None = None) -> None:
         self.refused: Answer | None = None
-        self._request, self._gather = request, gather
+        self._request, self._gather, self._tls = request, gather, tls
         self._transport: asyncio.Transport | None = None
         self._head: bytearray | None = bytearray()
         self._chunks: Chunks | None = None
@@ -86,29 +83,34 @@ class Stream(asyncio.BufferedProtocol):
         self._size = 0
         self._partial: list[bytes] = []
         self._error: Broken | None = None
-        self._over = False
+        self._over = self._connected = False
         self._full = self._gathers = self._paused = False
         self._moved = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the request."""
+        """Send the request, or what comes before it."""
         # uvloop's transports are no subclasses of it
         self._transport = cast("asyncio.Transport", transport)
-        if transport.get_extra_info("sslcontext") is not None:
-            # A pause is to hold the socket too, not only what was decrypted: else each record wakes us all the same.
-            cast("_Limited", transport).set_read_buffer_limits(1, 0)
-        self._transport.write(self._request)
+        if self._tls is None:
+            self._connected = True
+            self._transport.write(self._request)
+        else:
+            self._open(self._tls, b"")
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  the loop's word for it
-        """Where the next bytes go; TLS would make a buffer of this size for each record."""
+        """Where the next bytes go."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what came."""
         if self._over:
             return
+        data = self._buffer[:nbytes]
         try:
-            self._take(bytes(self._buffer[:nbytes]))
+            self._take(bytes(data) if self._tls is None else self._open(self._tls, data))
+        except ssl.SSLError as error:
+            self._end(Broken(str(error), untouched=False))
+            return
         except ValueError as error:
             self._end(Broken(f"no HTTP answer: {error}", untouched=False))
             return
@@ -127,6 +129,17 @@ class Stream(asyncio.BufferedProtocol):
             self._end(None)  # without chunks a body ends so
         else:
             self._end(Broken(str(exc) if exc else "the server closed the connection", untouched=False))
+
+    async def connected(self) -> None:
+        """Wait until the connection stands, TLS included.
+
+        Raises:
+            Broken: It does not.
+        """
+        while not self._connected and not self._over:
+            await self._wait()
+        if not self._connected:
+            raise self._error or Broken("the connection is closed", untouched=True)
 
     async def opened(self) -> None:
         """Wait until the answer has begun.
@@ -163,6 +176,22 @@ class Stream(asyncio.BufferedProtocol):
         self._over = True
         if self._transport is not None:
             self._transport.abort()
+
+    def _open(self, tls: Tls, data: bytes | memoryview) -> bytes:
+        """Take the protection off, and say what TLS has to say."""
+        began = tls.ready
+        plain = tls.take(data)
+        if tls.ready and not began:
+            self._connected = True
+            self._moved.set()
+            tls.seal(self._request)
+        if (answer := tls.to_send()) and self._transport is not None:
+            self._transport.write(answer)
+        if tls.ended:
+            plain, rest = b"", plain
+            self._take(rest)
+            self._end(Broken("the server closed the connection", untouched=False))
+        return plain
 
     async def _wait(self) -> None:
         self._moved.clear()
