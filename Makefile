@@ -7,12 +7,14 @@ RUN := PYTHONPATH=$(CURDIR)/operator:$(CURDIR)/tests $(VENV)/bin/python
 KEEP ?=
 QUICK ?=
 JSON ?=
+PODS ?=
+CHECKPOINTS ?=
 SECONDS ?= 600
 SEED ?= 1
 PROFILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install control-plane test test-unit test-property test-differential test-hostile test-cluster test-storm lint format demo bench storm clean
+.PHONY: help venv install control-plane test test-unit test-property test-differential test-hostile test-cluster test-storm lint format demo bench bench-operator soak storm clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +63,12 @@ bench: control-plane ## Measure labquota side by side with the built-in Resource
 
 storm: control-plane ## Storms for as long as you say: SECONDS=3600 SEED=7; PROFILE=strict or shipped
 	@$(RUN) -m storm --seconds $(SECONDS) --seed $(SEED) $(if $(PROFILE),--profile $(PROFILE))
+
+bench-operator: control-plane ## Measure the operator among 100,000 pods alone
+	@$(RUN) -m bench --operator $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
+
+soak: control-plane ## Let 100,000 pods live and end, and look that nothing is left; PODS=5000 for fewer
+	@$(RUN) -m soak $(if $(PODS),--pods $(PODS)) $(if $(CHECKPOINTS),--checkpoints $(CHECKPOINTS))
 
 clean: ## Remove the virtual environment and what tools left here; the built control plane stays in its cache
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis operator/*.egg-info
