@@ -11,6 +11,7 @@ from labquota.quota.ledger import Book, Ledger
 from labquota.quota.verdict import Refused
 from labquota.webhook import worker
 from labquota.webhook.means import Outage
+from labquota.webhook.purse import BURST_SECONDS
 from unit.builders import ALICE, BOB, create, group
 from unit.replicas import all_of, held, put, replica, where
 from unit.simulated import Cluster, Fault, run
@@ -525,7 +526,7 @@ def test_nothing_is_kept_of_an_owner_who_has_been_served() -> None:
     async def scenario() -> None:
         one = replica(Cluster(), STUDENT)
         await one.judge("a", gpu=1)
-        await asyncio.sleep(0)
+        await asyncio.sleep(BURST_SECONDS + 0.1)
         assert one.admissions._workers == {}  # noqa: SLF001  what does not grow is not to be seen from outside
 
     run(scenario())

@@ -55,6 +55,23 @@ def test_a_pod_of_a_burst_is_let_through_without_a_write_and_is_charged_all_the_
     run(scenario())
 
 
+def test_pods_that_come_one_after_the_other_are_a_burst_too() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        one = replica(cluster, OF)
+        for number in range(2):
+            assert (await one.judge(f"p{number}", gpu=1)).allowed
+            await asyncio.sleep(worker.IDLE_SECONDS / 2)
+        assert held(cluster).advances
+        calls = len(cluster.calls)
+        assert (await one.judge("third", gpu=1)).allowed
+        assert len(cluster.calls) == calls
+        await asyncio.sleep(10)
+        assert one.admissions._workers == {}  # noqa: SLF001  nobody is remembered for ever
+
+    run(scenario())
+
+
 def test_what_was_given_is_soon_a_reservation_and_the_advance_goes_when_nothing_follows() -> None:
     async def scenario() -> None:
         cluster = Cluster()

@@ -24,9 +24,9 @@ from labquota.quota.cases import Case, Verdict
 from labquota.quota.ledger import Book, Reservation
 from labquota.quota.limits import Limit, capped
 
+BURST_SECONDS: Final = 2.0
 _BURST: Final = 2
-"""Pods within `_BURST_SECONDS` that make it worth while: one that comes alone is not followed by another."""
-_BURST_SECONDS: Final = 2.0
+"""Pods within `BURST_SECONDS` that make it worth while: one that comes alone is not followed by another."""
 _REST_SECONDS: Final = 2.0
 """How long a replica takes no advance for an owner after another one has recalled it."""
 _MANY_GIVEN: Final = 60
@@ -72,6 +72,11 @@ class Purse:
     def is_empty(self) -> bool:
         """Whether the ledger owes nothing to this purse, nor this purse to the ledger."""
         return not self.given and not self.has_line
+
+    @property
+    def may_burst(self) -> bool:
+        """Whether a pod came so lately that the next one would make a burst."""
+        return bool(self._came) and self._now() - self._came[-1] < BURST_SECONDS
 
     @property
     def has_grant(self) -> bool:
@@ -167,7 +172,7 @@ class Purse:
     def _next(self, book: Book, limits: Mapping[str, Limit], each: Amounts, cases: int) -> _Grant | None:
         """The advance to ask for: twice as much as came lately."""
         now = self._now()
-        came = cases + sum(now - at <= _BURST_SECONDS for at in self._came)
+        came = cases + sum(now - at <= BURST_SECONDS for at in self._came)
         if came < _BURST:
             return None
         pods = min(max(2 * came, advances.FEWEST), advances.MOST)

@@ -21,6 +21,7 @@ from labquota.quota.owners import Owner
 from labquota.quota.verdict import Refused
 from labquota.webhook import recalling
 from labquota.webhook.means import Means, Outage
+from labquota.webhook.purse import BURST_SECONDS
 from labquota.webhook.waiting import Current, Moved, Waiting
 
 log = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class Worker:
             while self._queue or self._due:
                 batch = [waiting for waiting in self._queue if not waiting.abandoned]
                 self._queue.clear()
-                due, self._due = self._due, False
+                due, self._due = self._due and not self._purse.is_empty, False
                 await self._serve(batch, due=due)
         except Exception as error:  # noqa: BLE001  a bug must not leave requests without an answer
             for waiting in (*batch, *self._queue):
@@ -137,6 +138,8 @@ class Worker:
             self._task = None
             if not self._purse.is_empty:
                 self._write_in(WRITE_SECONDS if self._purse.given else IDLE_SECONDS)
+            elif self._purse.may_burst:
+                self._write_in(BURST_SECONDS)
             elif self._timer is None:
                 self._forget(self._owner)
 
