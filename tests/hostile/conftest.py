@@ -16,8 +16,15 @@ def installation(control_plane: ControlPlane) -> Iterator[Installation]:
         yield installed
 
 
+@pytest.fixture(scope="session")
+def lasting(control_plane: ControlPlane, installation: Installation) -> Iterator[Target]:
+    """Users and limits for all tests that leave nothing behind."""
+    with World(control_plane, installation) as world:
+        yield Target(world, installation)
+
+
 @pytest.fixture
-def target(world: World, installation: Installation) -> Iterator[Target]:
+def target(lasting: Target) -> Iterator[Target]:
     """The webhook's process; it lives, holds little and has logged no fault when the test is over."""
-    with Target(world, installation) as one:
+    with lasting as one:
         yield one
