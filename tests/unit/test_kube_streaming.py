@@ -144,6 +144,18 @@ async def test_events_that_come_one_by_one_are_taken_in_batches_and_the_first_at
     assert len(moments) <= 6, f"twenty events in a fifth of a second woke us {len(moments)} times"
 
 
+async def test_a_whole_set_is_not_gathered_and_what_follows_it_is() -> None:
+    loop = asyncio.get_running_loop()
+    end = chunk(b'{"type":"BOOKMARK","object":{}}\n')
+    pieces = [chunk(b"%d\n" % number) for number in range(10)]
+    async with peer(HEAD, *pieces, end, *pieces, b"0\r\n\r\n", pause=0.01, gather=0.3) as api:
+        began = loop.time()
+        lines = api.watch("/x", {"sendInitialEvents": "true"})
+        came = [loop.time() - began async for _ in lines]
+    assert came[10] < 0.25, "the set waited for more of itself"
+    assert came[20] > 0.3
+
+
 async def test_closing_the_client_ends_its_watches() -> None:
     async with peer(HEAD + chunk(b"one\n"), then="hang") as api:
         lines = api.watch("/x", {})

@@ -138,8 +138,9 @@ class HttpApi:
         self._refuse_if_closed("GET", path)
         request = self._exchanges.request("GET", where, None, headers)
         try:
-            tls = self._exchanges.tls()
-            stream = await self._exchanges.connect(lambda: Stream(request, self._gather, tls), plain=True)
+            tls, whole = self._exchanges.tls(), "sendInitialEvents" in params
+            gather = 0.0 if whole else self._gather  # a whole set comes as fast as it can
+            stream = await self._exchanges.connect(lambda: Stream(request, gather, tls), plain=True)
             self._streams.add(stream)
             try:
                 async with asyncio.timeout(self._connect_timeout):
@@ -149,6 +150,8 @@ class HttpApi:
                     raise errors.of_answer(refused.status, refused.body, refused.header(b"retry-after"))
                 while lines := await stream.take():
                     for line in lines:
+                        if whole and line.startswith(_BOOKMARK):
+                            whole, stream.gather = False, self._gather
                         yield line
             finally:
                 self._streams.discard(stream)
@@ -256,6 +259,9 @@ class HttpApi:
         )
         return self._session
 
+
+_BOOKMARK = b'{"type":"BOOKMARK"'
+"""How the first line after a whole set begins."""
 
 # An OSError that aiohttp does not wrap comes from a connection lost while sending.
 _NO_ANSWER = (aiohttp.ClientError, asyncio.TimeoutError, OSError)

@@ -17,8 +17,8 @@ _FULL: Final = 256 * 1024
 """Bytes of lines that nobody has taken yet, above which nothing more is read."""
 _HEAD: Final = 64
 """Bytes within which the line that begins a chunk has to end."""
-_BUSY: Final = 128 * 1024
-"""A read of so much is a batch already."""
+_READ: Final = 128 * 1024
+"""Bytes of one read, if there are as many. Where it is full more is waiting, so nothing needs to be gathered."""
 
 
 class Chunks:
@@ -69,16 +69,17 @@ class Stream(asyncio.BufferedProtocol):
         tls: What protects the connection.
 
     Attributes:
+        gather: As given; it may be changed while the stream goes on.
         refused: A whole answer that is no stream: the API server's refusal.
     """
 
     def __init__(self, request: bytes, gather: float, tls: Tls | None = None) -> None:
         self.refused: Answer | None = None
-        self._request, self._gather, self._tls = request, gather, tls
+        self._request, self.gather, self._tls = request, gather, tls
         self._transport: asyncio.Transport | None = None
         self._head: bytearray | None = bytearray()
         self._chunks: Chunks | None = None
-        self._buffer = memoryview(bytearray(_FULL))
+        self._buffer = memoryview(bytearray(_READ))
         self._lines: list[bytes] = []
         self._size = 0
         self._partial: list[bytes] = []
@@ -117,9 +118,9 @@ class Stream(asyncio.BufferedProtocol):
         if self._lines:
             self._moved.set()
             self._full = self._size > _FULL
-            self._gathers = bool(self._gather) and nbytes < _BUSY
+            self._gathers = bool(self.gather) and nbytes < _READ
             if self._gathers:
-                asyncio.get_running_loop().call_later(self._gather, self._gathered)
+                asyncio.get_running_loop().call_later(self.gather, self._gathered)
             if self._full or self._gathers:
                 self._pause()
 

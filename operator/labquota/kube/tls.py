@@ -6,7 +6,7 @@ An event loop's own TLS goes on reading the socket while its reader is paused, a
 import ssl
 from typing import Final, cast
 
-_RECORDS: Final = 256 * 1024
+_RECORDS: Final = 128 * 1024
 """Plain bytes that are read at once: a dozen records and more."""
 
 
