@@ -37,9 +37,10 @@ async def test_of_too_many_connections_those_go_first_that_never_asked(served: S
     judged = await served.line()
     judged.send(post(b"2", b"/later"))
     await asyncio.sleep(0.05)
-    silent = [await served.line(plain=True) for _ in range(20)]
+    silent = [await served.line(plain=bool(number % 2)) for number in range(20)]
     ended = [await asyncio.wait_for(line.end(), 1) for line in silent[:10]]
     assert ended == [b""] * 10
+    assert await served.asks() == b"1 1", "a newcomer is let in"
     served.echo.go.set()
     assert await judged.body() == b"later 2"
     api_server.send(post(b"3"))

@@ -56,16 +56,17 @@ class Connection(Wire):
         self._wrong = ""
         self._served = self._over = self._ended = False
         self.held = 0
-        self.due = loop.time() + HEAD_SECONDS
+        self._since = loop.time()
+        self.due = self._since + HEAD_SECONDS
 
     @property
     def standing(self) -> tuple[int, float]:
         """How much would be lost with it, and since when: the least goes first when there are too many."""
         if self._answering is not None:
-            return 3, self.due
+            return 3, self._since
         if self._timer is not None:
-            return 2, self._timer.when()
-        return (1 if self._served and not self._over else 0), self.due
+            return 2, self._since
+        return (1 if self._served and not self._over else 0), self._since
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection that stands now."""
@@ -152,7 +153,7 @@ class Connection(Wire):
         """Wait for the rest of a body."""
         if self._timer is None:
             self._timer = self._loop.call_later(max(0.0, self._handler.waits(request)), self.refuse, CUT)
-            self.due = math.inf
+            self._since, self.due = self._loop.time(), math.inf
             if request.expects == b"100-continue" and not request.size:
                 self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._crowd.hold(self, request.kept)
@@ -178,14 +179,14 @@ class Connection(Wire):
         close = b"" if keeps else b"Connection: close\r\n"
         shown = b"" if request.method == b"HEAD" else body
         self.send(b"HTTP/1.1 %b%bContent-Length: %d\r\n\r\n%b" % (head, close, len(body), shown))
-        self._served = True
+        self._served, self._since = True, self._loop.time()
         if keeps:
-            self.due = self._loop.time() + IDLE_SECONDS
+            self.due = self._since + IDLE_SECONDS
             return
         unfinished = self._reader.current is not None or self._wrong
         self._over = True
         self._settle()
-        self.due = self._loop.time() + LINGER_SECONDS
+        self.due = self._since + LINGER_SECONDS
         if self._ended or not unfinished:
             self.close()
 

@@ -8,13 +8,13 @@ import asyncio
 import heapq
 from typing import Final, Protocol
 
-MOST_CONNECTIONS: Final = 4096
-"""An API server keeps 25 idle ones to a webhook."""
+MOST_CONNECTIONS: Final = 2048
+"""An API server keeps 25 idle ones to a webhook. Each takes about 60 kB."""
 MOST_HELD: Final = 128 * 1024 * 1024
 """Bytes of unfinished bodies, of all connections together."""
 CROWDED: Final = "too many large AdmissionReviews arrive at once; try again"
-_AT_ONCE: Final = 32
-"""How many go at once, so that looking for them costs each newcomer little."""
+_PART: Final = 64
+"""Which part of all goes at once, so that looking for them costs each newcomer little."""
 
 
 class Member(Protocol):
@@ -75,7 +75,7 @@ class Crowd:
         self._members.add(member)
         self.emptied.clear()
         if len(self._members) > self._most:
-            victims = heapq.nsmallest(min(_AT_ONCE, self._most), self._members, key=_standing)
+            victims = heapq.nsmallest(1 + self._most // _PART, self._members, key=_standing)
             lowest = victims[0].standing[0]
             for victim in victims:
                 if victim.standing[0] == lowest:
