@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from labquota.kube import errors
+from labquota.kube.chunks import Chunks
 from labquota.kube.client import HttpApi
 from labquota.kube.credentials import Credentials
-from labquota.kube.streaming import Chunks
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 

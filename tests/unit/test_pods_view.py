@@ -3,6 +3,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labquota.controllers.ended import MOST, Ended
 from labquota.controllers.pods import Pods
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
 from labquota.quota.quantities import MAX
@@ -134,6 +135,14 @@ def test_a_pod_that_goes_while_it_is_lost_leaves_the_sums_right() -> None:
     seen.change("DELETED", "a", gpu=1)
     seen.view.lose(frozenset())
     assert seen.view.sums(ALICE) == {}
+
+
+def test_of_ended_pods_the_latest_are_remembered_and_never_more_than_twice_as_many() -> None:
+    remembered = Ended()
+    for number in range(3 * MOST):
+        remembered.add(number)
+    assert all(number in remembered for number in range(2 * MOST, 3 * MOST))
+    assert not any(number in remembered for number in range(MOST))
 
 
 def test_sums_stop_at_the_largest_number_and_come_back_from_it() -> None:

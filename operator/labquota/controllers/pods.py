@@ -13,13 +13,12 @@ from labquota.controllers import charges
 from labquota.controllers.byuid import ByUid
 from labquota.controllers.chains import Account
 from labquota.controllers.charges import Charge, Key, pack, unpack
+from labquota.controllers.ended import Ended
 from labquota.quota.amounts import Amounts
 from labquota.quota.owners import Owner
 from labquota.quota.resources import MAX
 from labquota.quota.world import World
 
-_MOST_ENDED: Final = 25_000
-"""Of ended pods at least so many are remembered, and at most twice as many: a reservation asks within a minute."""
 _MANY: Final = 10_000
 _MOST_NEWS: Final = 2_000
 
@@ -40,8 +39,7 @@ class Pods:
         self.by_uid = ByUid(self._pods)
         self.by_owner: dict[Owner, Account] = {}
         """Those who have pods, finished ones included."""
-        self._ended: set[Key] = set()
-        self._ended_before: set[Key] = set()
+        self._ended = Ended()
         self._news: dict[Owner, set[Key]] = {}
         self._leaving: set[Key] = set()
         self._lost: frozenset[Key] = frozenset()
@@ -100,8 +98,7 @@ class Pods:
 
     def has_ended(self, uid: str) -> bool:
         """Whether the view has seen the pod and then seen it go."""
-        key = pack(uid)
-        return key in self._ended or key in self._ended_before
+        return pack(uid) in self._ended
 
     def news(self, owner: Owner) -> set[str]:
         """The owner's pods that the watch has shown since the last call, whose reservations are to be found."""
@@ -231,8 +228,6 @@ class Pods:
             return
         self._leaving.discard(key)
         self._ended.add(key)
-        if len(self._ended) >= _MOST_ENDED:
-            self._ended, self._ended_before = set(), self._ended
         touched(charge.owner, self._leave(charge))
 
     def _join(self, charge: Charge) -> None:
