@@ -96,6 +96,7 @@ STAGES: dict[str, Callable[[], Result]] = {
     "lint": lint,
     "unit": lambda: pytest("unit"),
     "property": lambda: pytest("property"),
+    "simulation": lambda: pytest("simulation"),
     "differential": lambda: pytest("differential"),
     "control-plane": control_plane,
     "hostile": lambda: pytest("hostile"),

@@ -1,8 +1,8 @@
 """One API server: what it answers to a call, and its watch cache, which may be behind the store.
 
-Everything here happens at once; how long a call travels, and whether it arrives, is the network's business. Several API
-servers share one store. Reads of one object and lists without a resourceVersion are of the store (quorum reads); lists at
-resourceVersion 0 and watches are of the cache.
+Everything here happens at once; how long a call travels, and whether it arrives, is the network's business. Several
+API servers share one store. Reads of one object and lists without a resourceVersion are of the store (quorum reads);
+lists at resourceVersion 0 and watches are of the cache.
 """
 
 import copy
@@ -19,7 +19,7 @@ from simulation.store import Body, Item, Store
 Params = Mapping[str, str]
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 _NONE: Params = {}
-UNCONDITIONAL = frozenset({"/api/v1/pods", "/api/v1/configmaps", "/api/v1/namespaces", "/api/v1/nodes"})
+UNCONDITIONAL = frozenset({"/api/v1/pods", "/api/v1/secrets", "/api/v1/namespaces", "/api/v1/nodes"})
 """Resources that may be replaced without saying which version."""
 
 
@@ -71,7 +71,9 @@ class ApiServer:
         key = Key(*place[:3])
         old, new = self._found(key).body["metadata"], item["metadata"]
         if new.get("name", key.name) != key.name:
-            raise refusals.bad(f"the name of the object ({new['name']}) does not match the name on the URL ({key.name})")
+            raise refusals.bad(
+                f"the name of the object ({new['name']}) does not match the name on the URL ({key.name})"
+            )
         if new.get("uid") and new["uid"] != old["uid"]:
             raise refusals.precondition(key, "UID", new["uid"], old["uid"])
         version = new.get("resourceVersion", "")
@@ -101,13 +103,18 @@ class ApiServer:
         key = Key(*parse(path)[:3])
         found = self._found(key)
         wanted = (_decode(body) if body else {}).get("preconditions") or {}
-        for what, field, words in (("uid", "uid", "UID"), ("resourceVersion", "resourceVersion", "ResourceVersion")):
+        for what, field, words in (
+            ("uid", "uid", "UID"),
+            ("resourceVersion", "resourceVersion", "ResourceVersion"),
+        ):
             there = found.body["metadata"][field]
             if wanted.get(what) and wanted[what] != there:
                 raise refusals.precondition(key, words, wanted[what], there)
         self.store.remove(key, by)
         details = {"name": key.name, "uid": found.uid}
-        return msgspec.json.encode({"kind": "Status", "apiVersion": "v1", "status": "Success", "details": details})
+        return msgspec.json.encode(
+            {"kind": "Status", "apiVersion": "v1", "status": "Success", "details": details}
+        )
 
     def watch(self, path: str, params: Params, tell: Callable[[bytes], None]) -> Stream:
         """Begin a watch; see `Cache.watch`."""
@@ -147,7 +154,11 @@ class ApiServer:
         found = sorted((key, item) for key, item in items.items() if _in(place, params, key))
         found = [(key, item) for key, item in found if f"{key.namespace}/{key.name}" > after]
         limit = int(params.get("limit", "0")) or len(found)
-        more = f"{version}/{found[limit - 1][0].namespace}/{found[limit - 1][0].name}" if len(found) > limit else ""
+        more = (
+            f"{version}/{found[limit - 1][0].namespace}/{found[limit - 1][0].name}"
+            if len(found) > limit
+            else ""
+        )
         return _page([item.raw for _, item in found[:limit]], version, more)
 
     def _at(self, resource: str, version: int) -> dict[Key, Item]:

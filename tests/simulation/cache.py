@@ -72,7 +72,8 @@ class Cache:
         self._store = store
         self.version = self.floor = self.compacted = store.version
         self._objects: dict[str, dict[Key, bytes]] = {
-            resource: {key: item.raw for key, item in items.items()} for resource, items in store.items.items()
+            resource: {key: item.raw for key, item in items.items()}
+            for resource, items in store.items.items()
         }
         self.streams: dict[str, list[Stream]] = {}
 
@@ -153,8 +154,11 @@ class Cache:
 def error_line(error: errors.ApiError) -> bytes:
     """The line by which a stream says that it is over."""
     text = error.message.replace('"', "'").encode()
-    return b'{"type":"ERROR","object":{"kind":"Status","status":"Failure","code":%d,"reason":"%s","message":"%s"}}' % (
-        error.status,
-        error.reason.encode(),
-        text,
+    return (
+        b'{"type":"ERROR","object":{"kind":"Status","status":"Failure","code":%d,"reason":"%s","message":"%s"}}'
+        % (
+            error.status,
+            error.reason.encode(),
+            text,
+        )
     )

@@ -18,7 +18,8 @@ from labquota.kube import ledgers
 from labquota.quota import encoding
 from labquota.quota.ledger import Book
 from simulation import demands
-from simulation.cluster import GROUPS, Cluster
+from simulation.cluster import Cluster
+from simulation.connection import GROUPS
 from simulation.deeds import Deed
 from simulation.demands import Amounts
 from simulation.kubernetes import PODS
@@ -40,7 +41,7 @@ class Admission:
 
     began: float
     ended: float
-    bound: Amounts
+    bound: dict[str, float]
     grows: Amounts
 
 
@@ -164,7 +165,9 @@ class Checker:
         self.calm_since = self._cluster.timeline.now
         for owner in self._claims:
             self._claims[owner] = {
-                uid: Claim("", pod.amounts, stored=True) for uid, pod in self.pods.items() if pod.owner == owner
+                uid: Claim("", pod.amounts, stored=True)
+                for uid, pod in self.pods.items()
+                if pod.owner == owner
             }
 
     def restored(self) -> None:
@@ -178,7 +181,7 @@ class Checker:
                 owner = item.body["metadata"]["annotations"]["labquota.dev/owner"]
                 pod = known.get(item.uid)
                 checked = pod is not None and pod.checked and pod.amounts == amounts
-                self.pods[item.uid] = Pod(owner, amounts, checked, pod.admissions if pod else [])
+                self.pods[item.uid] = Pod(owner, amounts, checked, admissions=pod.admissions if pod else [])
         for item in store.all(ledgers.PATH).values():
             self.totals[item.body["owner"]] = Book(encoding.decode(item.body["ledger"])).total
 
@@ -207,7 +210,11 @@ class Checker:
                 claim.over, claim.seconds = self._cluster.timeline.now, FREED_SECONDS
             return
         pod = known or Pod(owner, amounts, checked=True, adopted=change.by == ADOPTED)
-        rises = {key: amount for key, amount in amounts.items() if known is None or amount > known.amounts.get(key, 0)}
+        rises = {
+            key: amount
+            for key, amount in amounts.items()
+            if known is None or amount > known.amounts.get(key, 0)
+        }
         pod.amounts = amounts
         self.pods[uid] = pod
         claim = self._claims.setdefault(owner, {}).setdefault(uid, Claim(change.key.path, amounts))
@@ -224,9 +231,7 @@ class Checker:
         self._covered(owner, change)
 
     def _admission(self, deed: Deed) -> Admission:
-        bound = {
-            key: max(limits.get(key, math.inf) for limits in self._visible(deed)) for key in NAMES  # type: ignore[misc]  # inf is no int
-        }
+        bound = {key: max(limits.get(key, math.inf) for limits in self._visible(deed)) for key in NAMES}
         return Admission(deed.asked_at, deed.answered_at, bound, deed.grows)
 
     def _within_limits(self, owner: str) -> None:
@@ -239,12 +244,16 @@ class Checker:
             bound = max(event.bound[key] for event in events if event.ended >= newest)
             held = sum(pod.amounts.get(key, 0) for pod in pods)
             if held > bound:
-                self.fail(f"I1: {owner} holds {held} {key} of pods that were let through; the limit was {bound}")
+                self.fail(
+                    f"I1: {owner} holds {held} {key} of pods that were let through; the limit was {bound}"
+                )
 
     def _ledger(self, change: Change) -> None:
         owner = change.item.body["owner"]
         if change.by.startswith("webhook") and (change.by, owner) not in self._sent:
-            self.fail(f"I7: {change.by} wrote the ledger of {owner}, who has asked it for nothing but dry runs")
+            self.fail(
+                f"I7: {change.by} wrote the ledger of {owner}, who has asked it for nothing but dry runs"
+            )
         if change.kind == "DELETED":
             self.totals.pop(owner, None)
         else:
@@ -255,7 +264,7 @@ class Checker:
         total = self.totals.get(owner, {})
         if owner not in self.totals and self._only_adopts(owner):
             return  # nothing has been charged yet, and nobody may have been let through
-        for key, amount in self.truth(owner, checked=True).items():
+        for key, amount in sorted(self.truth(owner, checked=True).items()):
             if total.get(key, 0) < amount:
                 who = change.by or "somebody"
                 self.fail(
@@ -274,7 +283,7 @@ class Checker:
         return (limits for version, limits in self._limits if version >= began)
 
     def _possible(self, deed: Deed, key: str) -> int:
-        """The most that may be charged to an owner besides this request, of several new pods of one name the largest."""
+        """The most that may be charged to an owner besides this request; of new pods of one name the largest."""
         now = self._cluster.timeline.now
         held = 0
         by_name: dict[str, int] = {}

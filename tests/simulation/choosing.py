@@ -65,7 +65,11 @@ class Chooser:
     def send(self, way: Way, machine: Machine, happen: Callable[..., object], *args: Any) -> None:
         """As `Network.send`: a message that matters waits, any other arrives at once."""
         kind = way[0]
-        if kind == "review" or (kind == "line" and way[2] in CHOSEN) or (kind == "call" and "ledgers" in way[3]):
+        if (
+            kind == "review"
+            or (kind == "line" and way[2] in CHOSEN)
+            or (kind == "call" and "ledgers" in way[3])
+        ):
             self._wait(way, happen, args)
             return
         if kind == "answer":  # what a process hears is what it does next
@@ -129,7 +133,16 @@ class Chooser:
         What goes on from two points with the same digest is the same: processes do nothing of their own accord.
         """
         now = round(self._cluster.timeline.now, 6)
-        return hash((now, self._log, tuple(sorted(self._inputs.items())), tuple(self.waiting), tuple(self._put_off), self._idle))
+        return hash(
+            (
+                now,
+                self._log,
+                tuple(sorted(self._inputs.items())),
+                tuple(self.waiting),
+                tuple(self._put_off),
+                self._idle,
+            )
+        )
 
     def _wait(self, way: Way, happen: Callable[..., object], args: tuple[Any, ...]) -> None:
         number = self._numbers[way] = self._numbers.get(way, 0) + 1

@@ -61,6 +61,8 @@ class Cluster:
         self.deeds: list[Deed] = []
         self.accidents: list[str] = []
         self.lag = LAG_SECONDS
+        self.longest_create = settings.create_seconds
+        """How long an API server takes at the most, from asking the webhook to the store."""
         self.begun = 0
         """The version before labquota was started."""
         rng = self.rng
@@ -82,7 +84,9 @@ class Cluster:
         self.webhooks: list[Webhook] = parts(Webhook, "webhook", webhooks)
         self.operators: list[Operator] = parts(Operator, "operator", operators)
         self.servers = [
-            Server(self.timeline, f"apiserver-{number}", lambda: ApiServer(self.store, self.stamp), self._died)
+            Server(
+                self.timeline, f"apiserver-{number}", lambda: ApiServer(self.store, self.stamp), self._died
+            )
             for number in range(servers)
         ]
         self.network.servers = self.servers

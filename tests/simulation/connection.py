@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from labquota.kube.errors import KubeError, Unreachable
 from labquota.kube import events
+from labquota.kube.errors import KubeError, Unreachable
 from simulation.cache import Stream
 from simulation.machines import Machine, Server
 
@@ -95,7 +95,7 @@ class Connection:
             self._arrive(line)
 
     def mend(self) -> None:
-        """All is well again: what was held back arrives, and what is still on its way to the API server is tried anew."""
+        """All is well again: what was held back arrives, and what is still on its way there is tried anew."""
         if self._stream is None:
             self.fail(LOST)
         self.speak()
@@ -114,7 +114,9 @@ class Connection:
         self._network.send(("line", self._machine.name, self.resource), self._machine, self._next)
 
     def _next(self) -> None:
-        self._arrive(self._wire.popleft())  # in the order in which they were sent, whatever arrives at the same moment
+        self._arrive(
+            self._wire.popleft()
+        )  # in the order in which they were sent, whatever arrives at the same moment
 
     def _arrive(self, line: bytes | None) -> None:
         if self.closed or self._error is not None:

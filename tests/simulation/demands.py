@@ -25,7 +25,10 @@ def held(body: Body) -> Amounts:
         return {}
     amounts = asked(body)
     for container in status.get("containerStatuses", ()):
-        for part in (container.get("allocatedResources", {}), container.get("resources", {}).get("requests", {})):
+        for part in (
+            container.get("allocatedResources", {}),
+            container.get("resources", {}).get("requests", {}),
+        ):
             for key, amount in _sum(part).items():
                 amounts[key] = max(amount, amounts.get(key, 0))
     return amounts

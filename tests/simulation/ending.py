@@ -1,10 +1,9 @@
-"""What must hold when nothing has been wrong for long enough: ledgers equal the truth, and the whole budget can be used."""
+"""What must hold when nothing has been wrong for a while: ledgers equal the truth, all of a budget can be used."""
 
 from typing import TYPE_CHECKING
 
 from labquota.kube import marker
 from simulation.checker import NAMES, SETTLED_SECONDS
-from simulation.deeds import Deed
 from simulation.paths import Key
 
 if TYPE_CHECKING:
@@ -60,7 +59,9 @@ class _Leading:
 
     def __call__(self) -> bool:
         cluster = self._history.cluster
-        if self._told or not all(each.replica is not None and each.replica.synced() for each in cluster.webhooks):
+        if self._told or not all(
+            each.replica is not None and each.replica.synced() for each in cluster.webhooks
+        ):
             return self._told
         item = cluster.store.find(LEASE)
         if item is not None and self._annotations().get(marker.HEARTBEAT) != self._beat:
@@ -112,11 +113,13 @@ def _fill(history: "History", owner: str) -> None:
             deed = history.kubernetes.create(
                 name=f"probe-{number}", owner=owner, asks=asks, twice=True, dropped=last or not fits
             )
-            history.wait(12.0, lambda deed=deed: deed is None or bool(deed.outcome))  # type: ignore[misc]  # bound now
+            history.wait(12.0, lambda deed=deed: deed is None or bool(deed.outcome))
             if history.found:
                 return
             if deed is None or not deed.answer.checked or deed.answer.allowed != fits:
                 said = deed.answer.text if deed else "nothing"
-                checker.fail(f"I2: {owner} asks for unit {number} of {free} that are free of {key} and hears: {said}")
+                checker.fail(
+                    f"I2: {owner} asks for unit {number} of {free} that are free of {key} and hears: {said}"
+                )
                 history.found = checker.found
                 return

@@ -112,12 +112,12 @@ class Schedule(History):
 
     def departures(self, scope: Scope) -> list[Choices]:
         """Schedules that begin as this one, and depart from it after what was chosen for it."""
-        more = []
-        for number in range(len(self._choices), len(self.points)):
-            for option in self.points[number]:
-                if option.name != self.taken[number] and scope.allows(_sum(self.costs[number], option.cost)):
-                    more.append((*self.taken[:number], option.name))
-        return more
+        return [
+            (*self.taken[:number], option.name)
+            for number in range(len(self._choices), len(self.points))
+            for option in self.points[number]
+            if option.name != self.taken[number] and scope.allows(_sum(self.costs[number], option.cost))
+        ]
 
     def _choose(self, chooser: Chooser) -> None:
         while self.wait(0.0) and len(self.points) < MOST_POINTS:

@@ -11,7 +11,6 @@ from simulation.paths import Key
 from simulation.plan import Step
 from simulation.processes import Operator
 
-
 OTHERS: Final = 400
 """How many versions others write before a backup of etcd is restored."""
 
@@ -72,7 +71,11 @@ class Happenings:
         item = store.find(key)
         if item is not None and item.body["status"]["phase"] in ("Pending", "Running"):
             running = dict(item.body["spec"]["containers"][0]["resources"]["requests"])
-            status = {"name": "main", "allocatedResources": running, "resources": {"requests": running, "limits": running}}
+            status = {
+                "name": "main",
+                "allocatedResources": running,
+                "resources": {"requests": running, "limits": running},
+            }
             body = _copy(item.body, status={"phase": "Running", "containerStatuses": [status]})
             store.put(key, body, "kubelet")
 
@@ -122,7 +125,12 @@ class Happenings:
             silent = [each for each in found.connections if resource in each.resource]
             for each in silent:
                 each.silence()
-            self._later(seconds, lambda: [each.speak() for each in silent])
+
+            def speak() -> None:
+                for each in silent:
+                    each.speak()
+
+            self._later(seconds, speak)
 
     def _break(self, machine: str) -> None:
         found = self._cluster.machine(machine)

@@ -35,6 +35,7 @@ class History:
             plan.seed, settings, webhooks=plan.webhooks, operators=plan.operators, fails_open=plan.fails_open
         )
         self.cluster.network.slowest, self.cluster.lag = plan.slowest, plan.lag
+        self.cluster.longest_create += plan.overdue
         self.checker = Checker(self.cluster)
         self.kubernetes = Kubernetes(self.cluster)
         self.happenings = Happenings(self.cluster, self.kubernetes)

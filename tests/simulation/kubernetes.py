@@ -1,7 +1,7 @@
 """What an API server does with pods: it asks the webhook, then stores, or not, as late as it may.
 
-A create passes the webhook before it is known whether its name is free and whether the quota of somebody else allows it.
-An update is admitted anew whenever the object has changed under it. No answer from the webhook opens the gate.
+A create passes the webhook before it is known whether its name is free and whether somebody else's quota allows it. An
+update is admitted anew whenever the object has changed under it. No answer from the webhook opens the gate.
 """
 
 import asyncio
@@ -39,7 +39,9 @@ def pod(name: str, owner: str, asks: dict[str, str], uid: str, *, namespace: str
             "generation": 1,
             "annotations": {OWNER_ANNOTATION: owner},
         },
-        "spec": {"containers": [{"name": "main", "resources": {"requests": dict(asks), "limits": dict(asks)}}]},
+        "spec": {
+            "containers": [{"name": "main", "resources": {"requests": dict(asks), "limits": dict(asks)}}]
+        },
         "status": {"phase": "Pending"},
     }
 
@@ -138,7 +140,7 @@ class Kubernetes:
 
     def _rest(self, deed: Deed) -> float:
         """How much longer it takes; never longer than is assumed of it, counted from its beginning."""
-        left = deed.began + self._cluster.settings.create_seconds - self._cluster.timeline.now - 0.001
+        left = deed.began + self._cluster.longest_create - self._cluster.timeline.now - 0.001
         return max(0.0, min(deed.late, left))
 
     async def _admitted(self, server: Server, deed: Deed, body: Body, old: Body | None) -> bool:
@@ -165,7 +167,9 @@ class Kubernetes:
         verdict = deeds.read(answer) if answer else deeds.NO_ANSWER
         deed.answered(cluster.timeline.now, verdict)
         cluster.checker.answered(deed)
-        cluster.network.tell(server.name, f"{deed.kind} {deed.key.name}", f"{deed.replica or 'nobody'}: {verdict.text}")
+        cluster.network.tell(
+            server.name, f"{deed.kind} {deed.key.name}", f"{deed.replica or 'nobody'}: {verdict.text}"
+        )
         if verdict.allowed or (verdict is deeds.NO_ANSWER and cluster.fails_open):
             return True
         self._end(deed, "refused")

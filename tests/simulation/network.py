@@ -1,6 +1,6 @@
 """Calls on their way between processes and API servers, and what becomes of them: an `Api` as labquota knows it.
 
-    process ──(takes time, or is lost)──► API server ──► store ──(takes time, or is lost)──► process
+process ──(takes time, or is lost)──► API server ──► store ──(takes time, or is lost)──► process
 """
 
 import asyncio
@@ -138,8 +138,7 @@ class SimulatedApi:
             return
         try:
             connection.opened(server.api.watch(path, dict(params), connection.tell), params)
-        except KubeError as error:
-            assert isinstance(error, errors.ApiError)
+        except errors.ApiError as error:
             connection.tell(cache.error_line(error))
             connection.end()
 
@@ -174,7 +173,18 @@ class SimulatedApi:
 class _Call:
     """One call on its way."""
 
-    __slots__ = ("_again", "_answer", "_args", "_machine", "_method", "_network", "_path", "_server", "_silent", "_status")
+    __slots__ = (
+        "_again",
+        "_answer",
+        "_args",
+        "_machine",
+        "_method",
+        "_network",
+        "_path",
+        "_server",
+        "_silent",
+        "_status",
+    )
 
     def __init__(
         self,
@@ -200,7 +210,11 @@ class _Call:
         if kind == faults.LOST:
             return
         if kind in (faults.BROKEN, faults.BUSY):
-            error = refusals.unavailable(429, "TooManyRequests", 1.0) if kind == faults.BUSY else refusals.unavailable(500)
+            error = (
+                refusals.unavailable(429, "TooManyRequests", 1.0)
+                if kind == faults.BUSY
+                else refusals.unavailable(500)
+            )
             timeline.after(2 * way, self._deliver, error)
             return
         self._again = kind == faults.RESENT
@@ -221,7 +235,9 @@ class _Call:
             outcome = self._do()
         if self._silent:
             if not self._answer.done():
-                network.timeline.after(network.delay(self._machine), self._deliver, errors.Unreachable("cut off"))
+                network.timeline.after(
+                    network.delay(self._machine), self._deliver, errors.Unreachable("cut off")
+                )
             return
         if self._status:
             outcome = refusals.unavailable(self._status)

@@ -58,7 +58,11 @@ def parse(path: str) -> Place:
         namespace, rest = rest[1], rest[2:]
     if not depth or not 1 <= len(rest) <= 3:
         raise ValueError(f"{path} is no path of the API")
-    return Place(f"{root}/{rest[0]}", namespace, *rest[1:])if len(rest) > 1 else Place(f"{root}/{rest[0]}", namespace, "")
+    return (
+        Place(f"{root}/{rest[0]}", namespace, *rest[1:])
+        if len(rest) > 1
+        else Place(f"{root}/{rest[0]}", namespace, "")
+    )
 
 
 def key(path: str) -> Key:

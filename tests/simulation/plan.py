@@ -34,7 +34,9 @@ class Step:
 
     def text(self) -> str:
         """For people."""
-        words = " ".join(f"{key}={value}" for key, value in self.args.items() if value not in (False, None, 0.0))
+        words = " ".join(
+            f"{key}={value}" for key, value in self.args.items() if value not in (False, None, 0.0)
+        )
         return f"  at {self.at:8.4f} s  {self.what:8} {words}"
 
 
@@ -48,6 +50,7 @@ class Plan:
         limits: what everybody may hold at first.
         webhooks, operators: how many there are.
         create_seconds: labquota's setting, and how long an API server takes at the most.
+        overdue: by how many seconds more an API server may break that assumption.
         fails_open: `failurePolicy: Ignore`.
         on_error: the group's `onError`.
         slowest: the most seconds that a message takes while nothing is wrong.
@@ -64,6 +67,7 @@ class Plan:
     webhooks: int = 2
     operators: int = 2
     create_seconds: float = 44.0
+    overdue: float = 0.0
     fails_open: bool = False
     on_error: str = "Deny"
     slowest: float = 0.004

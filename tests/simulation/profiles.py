@@ -10,6 +10,8 @@ from simulation.plan import Plan, Step
 GPU, CPU = "nvidia.com/gpu", "cpu"
 OWNERS: Final = ("user:alice", "user:bob")
 NAMES: Final = "abcdef"
+WATCHED: Final = ("pods", "ownerledgers", "leases", "resourcelimitgroups", "/")
+"""What goes silent: watches whose collection has this in its path."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,15 @@ PROFILES: Final = {
     "calls": Profile(woes=(1, 4), misfortunes={"fault": 1.0}),
     "crashes": Profile(woes=(1, 3), misfortunes={"crash": 2.0, "fault": 1.0, "stop": 1.0}, late=0.3),
     "stale": Profile(
-        woes=(1, 3), misfortunes={"hold": 2.0, "silence": 1.0, "slow": 1.0, "cut": 1.0, "forget": 0.5}, late=0.3
+        woes=(1, 3),
+        misfortunes={"hold": 2.0, "silence": 1.0, "slow": 1.0, "cut": 1.0, "forget": 0.5},
+        late=0.3,
     ),
     "takeover": Profile(
-        woes=(1, 3), misfortunes={"freeze": 2.0, "cut": 2.0, "stop": 1.0, "crash": 1.0}, seconds=25.0, late=0.4
+        woes=(1, 3),
+        misfortunes={"freeze": 2.0, "cut": 2.0, "stop": 1.0, "crash": 1.0},
+        seconds=25.0,
+        late=0.4,
     ),
     "resizes": Profile(
         mixture={"create": 3.0, "resize": 6.0, "end": 1.0, "run": 1.0},
@@ -132,7 +139,9 @@ class _Planner:
             at = min(seconds, at + rng.random() * (0.01 if rng.random() < profile.burst else seconds / 2))
             steps.append(Step(round(at, 4), *self._deed()))
         for _ in range(rng.randint(*profile.woes)):
-            near = rng.choice(steps).at + rng.random() * 0.02 if rng.random() < 0.5 else rng.random() * seconds
+            near = (
+                rng.choice(steps).at + rng.random() * 0.02 if rng.random() < 0.5 else rng.random() * seconds
+            )
             steps.append(Step(round(near, 4), *self._woe()))
         return Plan(
             seed=self._seed,
@@ -164,13 +173,22 @@ class _Planner:
         if what == "run":
             return what, {"name": name}
         if what == "limit":
-            return what, {"limits": {key: str(max(1, int(text) + rng.randint(-2, 2))) for key, text in self._limits.items()}}
+            return what, {
+                "limits": {
+                    key: str(max(1, int(text) + rng.randint(-2, 2))) for key, text in self._limits.items()
+                }
+            }
         owner = OWNERS[0] if rng.random() < 0.75 else OWNERS[self._profile.owners - 1]
         args: dict[str, Any] = {"name": name, "owner": owner}
         args["asks"] = self._asks() if what == "create" else {CPU: str(rng.randint(0, 4))}
         if rng.random() < self._profile.late:
             args["late"] = round(rng.choice((0.5, self._create_seconds / 2, self._create_seconds)), 3)
-        for flag, likely in (("dropped", self._profile.dropped), ("dry_run", 0.08), ("twice", 0.1), ("unheard", 0.04)):
+        for flag, likely in (
+            ("dropped", self._profile.dropped),
+            ("dry_run", 0.08),
+            ("twice", 0.1),
+            ("unheard", 0.04),
+        ):
             if rng.random() < likely:
                 args[flag] = True
         if what == "resize" and rng.random() < 0.3:
@@ -183,13 +201,20 @@ class _Planner:
         if "gpu" in self._limits:
             asks[GPU] = str(rng.choice((0, 1, 1, 1, 2)) * (1 if int(self._limits["gpu"]) < 10 else 6))
         if "requests.cpu" in self._limits or rng.random() < 0.2:
-            asks[CPU] = str(rng.choice((0, 1, 2)) * (1 if int(self._limits.get("requests.cpu", "0")) < 10 else 6))
+            asks[CPU] = str(
+                rng.choice((0, 1, 2)) * (1 if int(self._limits.get("requests.cpu", "0")) < 10 else 6)
+            )
         return asks
 
     def _machine(self) -> str:
         rng = self._rng
         kind, count = rng.choice(
-            (("webhook", self._webhooks), ("operator", self._operators), ("operator", self._operators), ("apiserver", 2))
+            (
+                ("webhook", self._webhooks),
+                ("operator", self._operators),
+                ("operator", self._operators),
+                ("apiserver", 2),
+            )
         )
         return f"{kind}-{rng.randrange(count)}"
 
@@ -201,30 +226,31 @@ class _Planner:
         rng = self._rng
         what = _one(rng, self._profile.misfortunes)
         seconds = round(rng.choice((0.05, 1.0, 3.0, 14.0, 30.0)) * (0.5 + rng.random()), 3)
-        if what == "fault":
-            kind = rng.choice((*faults.KINDS, *faults.KINDS, *faults.CRASHES))
-            fault = {"kind": kind, "on": rng.choice(("write", "write", "read", "any")), "skip": rng.choice((0, 0, 1, 2, 4))}
-            if kind == faults.LATE:
-                fault["seconds"] = round(rng.random() * 4, 3)
-            return what, {"machine": self._client(), "fault": fault}
-        if what == "crash":
-            return what, {"machine": self._machine(), "seconds": seconds}
-        if what == "stop":
-            return what, {"machine": f"operator-{rng.randrange(self._operators)}", "seconds": seconds}
-        if what == "clock":
-            return what, {"machine": self._client(), "seconds": rng.choice((-3600.0, 3600.0, 86400.0, -5.0))}
-        if what in ("hold", "forget"):
-            args: dict[str, Any] = {"machine": f"apiserver-{rng.randrange(2)}"}
-            return what, args if what == "forget" else {**args, "seconds": seconds}
-        if what == "silence":
-            resource = rng.choice(("pods", "ownerledgers", "leases", "resourcelimitgroups", "/"))
-            return what, {"machine": self._client(), "resource": resource, "seconds": seconds}
-        if what == "break":
-            return what, {"machine": self._machine()}
-        if what == "restore":
-            return what, {"versions": rng.randint(1, 30)}
-        args = {"machine": self._client(), "seconds": seconds}
-        return what, {**args, "factor": rng.choice((20.0, 200.0))} if what == "slow" else args
+        server, client = f"apiserver-{rng.randrange(2)}", self._client()
+        make: dict[str, dict[str, Any]] = {
+            "fault": {"machine": client},
+            "crash": {"machine": self._machine(), "seconds": seconds},
+            "stop": {"machine": f"operator-{rng.randrange(self._operators)}", "seconds": seconds},
+            "clock": {"machine": client, "seconds": rng.choice((-3600.0, 3600.0, 86400.0, -5.0))},
+            "hold": {"machine": server, "seconds": seconds},
+            "forget": {"machine": server},
+            "silence": {"machine": client, "resource": rng.choice(WATCHED), "seconds": seconds},
+            "break": {"machine": self._machine()},
+            "restore": {"versions": rng.randint(1, 30)},
+            "slow": {"machine": client, "seconds": seconds, "factor": rng.choice((20.0, 200.0))},
+        }
+        args = make.get(what, {"machine": client, "seconds": seconds})
+        return what, {**args, "fault": self._fault()} if what == "fault" else args
+
+    def _fault(self) -> dict[str, Any]:
+        rng = self._rng
+        kind = rng.choice((*faults.KINDS, *faults.KINDS, *faults.CRASHES))
+        fault = {
+            "kind": kind,
+            "on": rng.choice(("write", "write", "read", "any")),
+            "skip": rng.choice((0, 0, 1, 2, 4)),
+        }
+        return {**fault, "seconds": round(rng.random() * 4, 3)} if kind == faults.LATE else fault
 
 
 def _one(rng: random.Random, weights: dict[str, float]) -> str:

@@ -58,7 +58,9 @@ def expired(message: str) -> ApiError:
 def unavailable(status: int, reason: str = "", seconds: float | None = None) -> ApiError:
     """5xx or 429."""
     return errors.of_status(
-        Status(status, reason, "the simulated API server has troubles"), status, f"{seconds:g}" if seconds else None
+        Status(status, reason, "the simulated API server has troubles"),
+        status,
+        f"{seconds:g}" if seconds else None,
     )
 
 

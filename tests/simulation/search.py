@@ -42,8 +42,9 @@ class Failure:
         table = Table()
         with quiet():
             found = History(self.plan, table).run()
-        head = f"{found}\nprofile {self.profile}, seed {self.seed}; make simulate PROFILE={self.profile} SEED={self.seed}"
-        return f"{head}\n{self.plan.text()}\n\n{table.text()}\n{found}"
+        again = f"make simulate PROFILE={self.profile} SEED={self.seed} HISTORIES=1"
+        head = f"{found}\nprofile {self.profile}, seed {self.seed} ({again})\n{self.plan.text()}"
+        return f"{head}\n\n{table.text()}\n{found}"
 
 
 def search(

@@ -77,7 +77,9 @@ class _Shrinking:
         yield lambda plan: replace(plan, webhooks=plan.webhooks - 1) if plan.webhooks > 1 else plan
         yield lambda plan: replace(plan, operators=1)
         yield lambda plan: replace(plan, create_seconds=6.0)
-        yield lambda plan: replace(plan, limits={key: text for key, text in plan.limits.items() if key != "pods"})
+        yield lambda plan: replace(
+            plan, limits={key: text for key, text in plan.limits.items() if key != "pods"}
+        )
         yield lambda plan: replace(plan, slowest=0.002, lag=0.002)
         for number, step in enumerate(self.plan.steps):
             for key, mild in MILD.items():
@@ -123,5 +125,8 @@ def _sooner(plan: Plan, number: int) -> Plan:
     if number >= len(plan.steps):
         return plan
     by = plan.steps[number].at - plan.steps[number - 1].at - 0.001
-    steps = [replace(step, at=round(step.at - by, 4)) if index >= number else step for index, step in enumerate(plan.steps)]
+    steps = [
+        replace(step, at=round(step.at - by, 4)) if index >= number else step
+        for index, step in enumerate(plan.steps)
+    ]
     return replace(plan, steps=tuple(steps))

@@ -1,4 +1,4 @@
-"""etcd: every object at its newest version, and the log of all changes; each write is one version of the whole store."""
+"""etcd: every object at its newest version, and the log of all changes; each write is a version of the whole store."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -95,7 +95,9 @@ class Store:
         for _ in range(writes):
             self.version += 1
             body = {"metadata": {"name": "others", "uid": "others", "resourceVersion": str(self.version)}}
-            change = Change(self.version, "MODIFIED", key, Item(body, b"{}", self.version, FIRST), None, "others")
+            change = Change(
+                self.version, "MODIFIED", key, Item(body, b"{}", self.version, FIRST), None, "others"
+            )
             self.log.append(change)
             self._apply(change)
 
@@ -104,7 +106,7 @@ class Store:
         return self.log[max(0, version - FIRST) :]
 
     def restore(self, version: int) -> None:
-        """Go back to how it was, as from a backup of etcd: what came later never happened, and its versions come again."""
+        """Go back to how it was, as from a backup: what came later never happened, and its versions come again."""
         self.items = {}
         del self.log[version - FIRST :]
         self.version = version

@@ -45,7 +45,13 @@ class Table:
             what = f"{change.kind} {change.key.label[:40]}"
         ledger = change.item.body.get("ledger", "")
         self.rows.append(
-            Row(self._cluster.timeline.now, change.by or "-", what, f"v{change.version} {ledger}", self._standing())
+            Row(
+                self._cluster.timeline.now,
+                change.by or "-",
+                what,
+                f"v{change.version} {ledger}",
+                self._standing(),
+            )
         )
 
     def _standing(self) -> str:
@@ -53,13 +59,17 @@ class Table:
         parts = []
         for owner in sorted(checker.owners()):
             total, truth = checker.totals.get(owner, {}), checker.truth(owner)
-            amounts = " ".join(f"{key} {total.get(key, 0)}/{truth.get(key, 0)}" for key in sorted({*total, *truth}))
+            amounts = " ".join(
+                f"{key} {total.get(key, 0)}/{truth.get(key, 0)}" for key in sorted({*total, *truth})
+            )
             parts.append(f"{owner.partition(':')[2]}: {amounts}")
         return "; ".join(parts)
 
     def text(self) -> str:
         """The table, with a head: `ledger/pods` are what the ledger holds and what the stored pods do."""
         lines = [f"{'seconds':>9}  {'who':12} {'what':44} {'outcome':60} ledger/pods"]
-        for row in self.rows:
-            lines.append(f"{row.at:9.4f}  {row.who:12} {row.what[:44]:44} {row.outcome[:100]:60} {row.standing}".rstrip())
+        lines += [
+            f"{row.at:9.4f}  {row.who:12} {row.what[:44]:44} {row.outcome[:100]:60} {row.standing}".rstrip()
+            for row in self.rows
+        ]
         return "\n".join(lines)

@@ -49,6 +49,5 @@ class Timeline:
                 self.now = max(self.now, until)
                 return
             when, _, happen, args = pop(heap)
-            if when > self.now:
-                self.now = when
+            self.now = max(self.now, when)
             happen(*args)
