@@ -12,9 +12,10 @@ CHECKPOINTS ?=
 SECONDS ?= 600
 SEED ?= 1
 PROFILE ?=
+HISTORIES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install control-plane test test-unit test-property test-differential test-hostile test-cluster test-storm lint format demo bench bench-operator soak storm clean
+.PHONY: help venv install control-plane test test-unit test-property test-simulation test-differential test-hostile test-cluster test-storm lint format demo bench bench-operator soak storm simulate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,10 +35,10 @@ $(VENV)/.stamp: pyproject.toml tests/constraints.txt
 control-plane: venv ## Build the Kubernetes control plane, once: it is kept in the user's cache folder
 	@$(RUN) -m controlplane build
 
-test: venv ## Lint, then every test: unit, property, differential, hostile, cluster
+test: venv ## Lint, then every test: unit, property, simulation, differential, hostile, cluster
 	@$(RUN) tests/stages.py
 
-test-unit test-property test-differential: test-%: venv
+test-unit test-property test-simulation test-differential: test-%: venv
 	@$(RUN) tests/stages.py $*
 
 test-hostile: venv ## Bad input for decoders, importer and webhook, made up from a kept corpus
@@ -69,6 +70,9 @@ bench-operator: control-plane ## Measure the operator among 100,000 pods alone
 
 soak: control-plane ## Let 100,000 pods live and end, and look that nothing is left; PODS=5000 for fewer
 	@$(RUN) -m soak $(if $(PODS),--pods $(PODS)) $(if $(CHECKPOINTS),--checkpoints $(CHECKPOINTS))
+
+simulate: venv ## Random histories of labquota on a simulated cluster: HISTORIES=100000 SEED=7; PROFILE=handover
+	@$(RUN) -m simulation --histories $(HISTORIES) --seed $(SEED) $(if $(PROFILE),--profile $(PROFILE))
 
 clean: ## Remove the virtual environment and what tools left here; the built control plane stays in its cache
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis operator/*.egg-info
