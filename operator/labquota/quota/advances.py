@@ -13,7 +13,7 @@ import msgspec
 from labquota.quota.amounts import Amounts
 from labquota.quota.quantities import MAX
 
-VALID_SECONDS: Final = 4.0
+VALID_SECONDS: Final = 8.0
 """How long its holder may give out of an advance, by the holder's clock, from before it sent the write."""
 LAPSED_SECONDS: Final = VALID_SECONDS + 1.0
 """How long the operator counts it as valid, by its own clock, from when it first saw it: clocks may run unevenly."""

@@ -17,6 +17,7 @@ _MOST_BOOKS: Final = 1000
 _MOST_GONE: Final = 1000
 _RECALL_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.01
+_FREEING_SECONDS: Final = 0.1
 
 
 class Outage(Exception):  # noqa: N818  the field's word for it
@@ -91,7 +92,10 @@ class Means:
         return not await self._pulse.beats()
 
     async def until_given_back(self, owner: Owner, ids: set[str]) -> None:
-        """Wait until recalled advances have left the ledger; those that do not, soon, count as spent from now on."""
+        """Wait until recalled advances have left the ledger; those that do not, soon, count as spent from now on.
+
+        Pods that were let through from them may have ended since: the operator gets a moment to free what they held.
+        """
         until = self.now() + _RECALL_SECONDS
         while (copy := self.store.copy(owner)) and (left := ids & {each.id for each in copy.ledger.advances}):
             if self.now() > until:
@@ -100,6 +104,7 @@ class Means:
                 self.gone |= left
                 return
             await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_FREEING_SECONDS)
 
     async def pause(self, longest: float) -> None:
         """Wait a random while, so that whoever conflicts does not meet again."""

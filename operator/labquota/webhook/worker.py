@@ -26,9 +26,9 @@ from labquota.webhook.waiting import Current, Moved, Waiting
 
 log = logging.getLogger(__name__)
 
-WRITE_SECONDS: Final = 1.0
+WRITE_SECONDS: Final = 2.0
 """After which what was given out of an advance is written down."""
-IDLE_SECONDS: Final = 1.0
+IDLE_SECONDS: Final = 3.0
 """After which an advance that nothing was given out of is given back."""
 CROWDED: Final = 200
 """Open reservations above which a replica lets the operator write first."""
@@ -116,16 +116,19 @@ class Worker:
         self._timer = loop.call_later(seconds, self._write_now)
 
     def _write_now(self) -> None:
+        self._due = True
+        self._start()
+
+    def _plan_nothing(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._due = True
-        self._start()
 
     async def _run(self) -> None:
         batch: list[Waiting] = []
         try:
             while self._queue or self._due:
+                self._plan_nothing()  # what is left to do is planned at the end
                 batch = [waiting for waiting in self._queue if not waiting.abandoned]
                 self._queue.clear()
                 due, self._due = self._due and not self._purse.is_empty, False
@@ -140,7 +143,8 @@ class Worker:
                 self._write_in(WRITE_SECONDS if self._purse.given else IDLE_SECONDS)
             elif self._purse.may_burst:
                 self._write_in(BURST_SECONDS)
-            elif self._timer is None:
+            else:
+                self._plan_nothing()
                 self._forget(self._owner)
 
     async def _serve(self, batch: list[Waiting], *, due: bool) -> None:
