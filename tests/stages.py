@@ -97,6 +97,7 @@ STAGES: dict[str, Callable[[], Result]] = {
     "unit": lambda: pytest("unit"),
     "property": lambda: pytest("property"),
     "simulation": lambda: pytest("simulation"),
+    "mutants": lambda: pytest("mutants"),
     "differential": lambda: pytest("differential"),
     "control-plane": control_plane,
     "hostile": lambda: pytest("hostile"),
