@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hostile import cases
 from labquota.quota import encoding
+from labquota.quota.advances import Advance
 from labquota.quota.encoding import LedgerError
 from labquota.quota.ledger import Book, Ledger, Reservation
 from labquota.quota.quantities import MAX
@@ -16,7 +17,7 @@ from labquota.quota.quantities import MAX
 KEPT = cases.ledgers()
 WORDS = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters=" ;,="), min_size=1
-)
+).filter(lambda word: word != "-")
 KEYS = st.sampled_from(["gpu", "pods", "requests.cpu", "nvidia.com/mig-1g.10gb"])
 ANY = st.text(st.sampled_from("a1- ;,=%\n\x00é"), max_size=3)
 AMOUNTS = st.dictionaries(KEYS, st.integers(0, MAX))
@@ -28,8 +29,9 @@ RESERVATIONS = st.builds(
     version=st.just("") | st.integers(0, 10**20 - 1).map(str),
     before=AMOUNTS,
     after=AMOUNTS,
-    review=st.just("") | WORDS.filter(lambda word: word != "-"),
+    review=st.just("") | WORDS,
 )
+ADVANCES = st.builds(Advance, id=WORDS, amounts=AMOUNTS, recalled=st.booleans())
 LEDGERS = st.builds(
     Ledger,
     folded=AMOUNTS,
@@ -37,6 +39,7 @@ LEDGERS = st.builds(
     epoch=st.integers(0, 10**20 - 1),
     groups=st.lists(st.text(st.characters(codec="utf-8"), min_size=1), max_size=3).map(tuple),
     reservations=st.lists(RESERVATIONS, max_size=4).map(tuple),
+    advances=st.lists(ADVANCES, max_size=3, unique_by=lambda advance: advance.id).map(tuple),
 )
 PIECES = st.sampled_from(
     [

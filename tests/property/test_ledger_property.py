@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labquota.quota import encoding, ledger
+from labquota.quota.advances import Advance
 from labquota.quota.ledger import Book, Ledger, Reservation
 from labquota.quota.quantities import MAX
 
@@ -15,6 +16,11 @@ AMOUNTS = st.dictionaries(
 UIDS, NAMES = st.sampled_from(["u1", "u2", "u3"]), st.sampled_from(["a", "b"])
 CREATES = st.builds(Reservation, UIDS, NAMES, NAMES, st.just(""), st.just({}), AMOUNTS)
 RESIZES = st.builds(Reservation, UIDS, NAMES, NAMES, st.sampled_from(["5", "6"]), AMOUNTS, AMOUNTS)
+ADVANCES = st.lists(
+    st.builds(Advance, st.sampled_from(["one.1", "one.2", "two.1"]), AMOUNTS, st.booleans()),
+    max_size=3,
+    unique_by=lambda advance: advance.id,
+).map(tuple)
 RESERVATIONS = st.lists(CREATES | RESIZES, max_size=8).map(tuple)
 LEDGERS = st.builds(
     Ledger,
@@ -23,6 +29,7 @@ LEDGERS = st.builds(
     epoch=st.integers(0, 10**6),
     groups=st.lists(st.text(min_size=1), max_size=3).map(tuple),
     reservations=RESERVATIONS,
+    advances=ADVANCES,
 )
 
 
@@ -36,6 +43,7 @@ def plainly(of: Ledger) -> dict[str, int]:
         else:
             creates.setdefault((each.namespace, each.name), []).append(each)
     keys = {*of.folded, *(key for each in of.reservations for key in each.after)}
+    keys |= {key for advance in of.advances for key in advance.amounts}
     total = {}
     for key in keys:
         amount = of.folded.get(key, 0)
@@ -44,6 +52,7 @@ def plainly(of: Ledger) -> dict[str, int]:
             high = max(each.after.get(key, 0) for each in alike)
             low = min(each.before.get(key, 0) for each in alike)
             amount += max(0, high - low)
+        amount += sum(advance.amounts.get(key, 0) for advance in of.advances)
         total[key] = min(amount, MAX)
     return {key: amount for key, amount in total.items() if amount}
 

@@ -266,6 +266,14 @@ HELD = [
         {"requests.cpu": 2000},
     ),
     Case(
+        "of an infeasible resize of a whole pod the limit counts where nothing is said to run under another",
+        """
+        spec: {containers: [], resources: {limits: {cpu: 1}}}
+        status: {resources: {}, conditions: [{type: PodResizePending, reason: Infeasible}]}
+        """,
+        {"limits.cpu": 1000},
+    ),
+    Case(
         "a resize asked for after the infeasible one counts",
         """
         metadata: {generation: 3}

@@ -84,3 +84,32 @@ def test_a_version_that_is_no_number_is_not_safe_since_it_could_not_be_read_agai
     reservation = resize(7, {}, {"cpu": 1})
     assert encoding.is_safe(reservation)
     assert not encoding.is_safe(type(reservation)("u", "lab", "a", "7b", {}, {"gpu": 1}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 0 0 - gpu=1,gpu=2",
+        "1 0 0 - pods=1,gpu=2",
+        "1 0 0 - gpu=007",
+        "1 00 0 - -",
+        "1 0 0  -",
+        "1 0 0 a,,b -",
+        "1 0 0 %61 -",
+        "1 0 0 - -;- - - - - - -",
+        "1 0 0 - -;- - gpu=1",
+        f"1 0 0 - gpu={MAX + 1}",
+    ],
+)
+def test_what_would_be_written_otherwise_was_not_written_here(text: str) -> None:
+    with pytest.raises(LedgerError):
+        encoding.decode(text)
+
+
+def test_a_group_of_any_characters_is_read_back() -> None:
+    of = Ledger(groups=("\ud800", "-", "a b,c;d%", "ü"))
+    assert encoding.decode(encoding.encode(of)) == of
+
+
+def test_a_pod_without_a_name_is_not_written() -> None:
+    assert not encoding.is_safe(create("-"))

@@ -58,7 +58,7 @@ def decode(text: str) -> Ledger:
             folded=_parse(folded),
             view=_digits(view),
             epoch=int(_digits(epoch)),
-            groups=() if groups == _NOTHING else tuple(map(unquote, groups.split(","))),
+            groups=() if groups == _NOTHING else tuple(map(_group_of, groups.split(","))),
             reservations=tuple(map(_line, lines[advances:])),
             advances=tuple(map(_advance_of, lines[:advances])),
         )
@@ -80,7 +80,7 @@ def is_safe(reservation: Reservation) -> bool:
         *reservation.before,
         *reservation.after,
     ]
-    return all(map(_WORD.fullmatch, words))
+    return all(map(_WORD.fullmatch, words)) and _NOTHING not in words[:3]
 
 
 def _advance(advance: Advance) -> str:
@@ -91,7 +91,7 @@ def _advance_of(text: str) -> Advance:
     name, recalled, amounts = text.split(" ")
     if recalled not in (_RECALLED, _NOTHING):
         raise LedgerError(f'"{recalled[:40]}" is neither {_RECALLED} nor {_NOTHING}')
-    return Advance(id=_word(name), amounts=_parse(amounts), recalled=recalled == _RECALLED)
+    return Advance(id=_named(name), amounts=_parse(amounts), recalled=recalled == _RECALLED)
 
 
 def _reservation(reservation: Reservation) -> str:
@@ -111,9 +111,9 @@ def _reservation(reservation: Reservation) -> str:
 def _line(text: str) -> Reservation:
     uid, namespace, name, version, review, before, after = text.split(" ")
     return Reservation(
-        uid=_word(uid),
-        namespace=_word(namespace),
-        name=_word(name),
+        uid=_named(uid),
+        namespace=_named(namespace),
+        name=_named(name),
         version="" if version == _NOTHING else _digits(version),
         review="" if review == _NOTHING else _word(review),
         before=_parse(before),
@@ -141,9 +141,13 @@ def _pairs(text: str) -> tuple[tuple[str, int], ...]:
     if text == _NOTHING:
         return ()
     pairs = []
+    last = ""
     for item in text.split(","):
         key, amount = item.split("=")
-        pairs.append((_word(key), min(int(_digits(amount)), MAX)))
+        if _word(key) <= last or int(_digits(amount)) > MAX:
+            raise LedgerError(f'"{text[:40]}" are no amounts as they are written here')
+        pairs.append((key, int(amount)))
+        last = key
     return tuple(pairs)
 
 
@@ -154,11 +158,24 @@ def _digits(text: str) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 20
+    return text.isascii() and text.isdigit() and len(text) <= 20 and (text[0] != "0" or len(text) == 1)
 
 
 def _group(group: str) -> str:
-    return "%2D" if group == _NOTHING else quote(group, safe=":", errors="surrogatepass")
+    return "%2D" if group == _NOTHING else _word(quote(group, safe=":", errors="surrogatepass"))
+
+
+def _group_of(text: str) -> str:
+    group = unquote(text, errors="surrogatepass")
+    if _group(group) != text:
+        raise LedgerError(f'"{text[:40]}" is no group as it is written here')
+    return group
+
+
+def _named(text: str) -> str:
+    if text == _NOTHING:
+        raise LedgerError("a reservation names no pod")
+    return _word(text)
 
 
 def _word(text: str) -> str:

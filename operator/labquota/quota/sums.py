@@ -76,7 +76,9 @@ def full(pod: Pod, *, held: bool) -> Pair:
         asked, capped = pod_level(pod)
         # The names are those of the spec, even where the status speaks of more or of fewer.
         of_requests = resizes.requests(asked, pod.status, dropped=dropped) if held else asked
-        of_limits = resizes.limits(capped, pod.status, dropped=dropped) if held else capped
+        # Where nothing is said to run under a limit, what is asked counts even if it was refused, as in `PodLimits`.
+        running = pod.status.resources.limits if pod.status.resources is not None else {}
+        of_limits = resizes.limits(capped, pod.status, dropped=dropped and bool(running)) if held else capped
         requests.update({name: of_requests.get(name, 0) for name in asked})
         limits.update({name: of_limits.get(name, 0) for name in capped})
     for name, nano in defaulting.read(pod.spec.overhead).items():
