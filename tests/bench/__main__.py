@@ -45,13 +45,16 @@ def steps(site: Site, chosen: plan.Plan) -> list[Step]:
         ("finished pods", partial(freeing.finished_pods, site, chosen)),
         ("CPU of the webhook", partial(reviewing.review_cpu, site, chosen)),
         (f"an owner with {chosen.many:,} pods", partial(growing.large, site, chosen)),
-        operator(site, chosen),
+        *operator(site, chosen),
     ]
 
 
-def operator(site: Site, chosen: plan.Plan) -> Step:
+def operator(site: Site, chosen: plan.Plan) -> list[Step]:
     """What is measured last, since its pods stay."""
-    return f"the operator among {chosen.crowd:,} pods", partial(crowded.operator, site, chosen, _say)
+    return [
+        (f"the operator among {chosen.crowd:,} pods", partial(crowded.operator, site, chosen, _say)),
+        ("creates while an operator lists all of them", partial(crowded.meanwhile, site)),
+    ]
 
 
 async def measure(chosen: plan.Plan, *, operator_alone: bool) -> tuple[list[Row], list[str]]:
@@ -66,7 +69,7 @@ async def measure(chosen: plan.Plan, *, operator_alone: bool) -> tuple[list[Row]
         _say("warming up")
         await creating.warm_up(site)
         before = unchecked(site.plane, site.installed)
-        for what, take in [operator(site, chosen)] if operator_alone else steps(site, chosen):
+        for what, take in operator(site, chosen) if operator_alone else steps(site, chosen):
             _say(what)
             try:
                 rows += await take()

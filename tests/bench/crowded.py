@@ -17,7 +17,7 @@ from bench.rows import BenchError, Row, percentile
 from bench.site import LABQUOTAS, STAMP, Site
 from harness import manifests
 
-__all__ = ["operator"]
+__all__ = ["meanwhile", "operator"]
 
 _PERSON = 10
 """Whose pod is cloned: a number of two digits."""
@@ -50,8 +50,9 @@ async def operator(site: Site, plan: Plan, say: Callable[[str], None]) -> list[R
     await load.leads(site, 120)
     await _quiet(site, 300)
     rows[1].add("labquota", (memory_bytes(process.pid) - empty) / plan.crowd)
-    rows += [await _bursts(site, plan), await _heartbeats(site, plan), await _endings(site, plan)]
-    return [*rows, await _meanwhile(site)]
+    for take in (_bursts, _heartbeats, _endings):
+        rows.append(await take(site, plan))
+    return rows
 
 
 async def _original(site: Site) -> Original:
@@ -200,7 +201,7 @@ async def _patched(site: Site, number: int, status: dict[str, Any]) -> None:
         raise BenchError(f"a pod's status was not changed: {answer.message}")
 
 
-async def _meanwhile(site: Site) -> Row:
+async def meanwhile(site: Site) -> list[Row]:
     """Creates while an operator lists everything from the API server that serves them."""
     row = Row("listing-p99", "a create: p99, calm and while an operator starts and lists all pods", "ms")
     person = 0
@@ -214,4 +215,4 @@ async def _meanwhile(site: Site) -> Row:
     await starting
     row.add("listing", percentile(times, 99))
     row.n = f"{len(calm)} and {len(times)}"
-    return row
+    return [row]
