@@ -144,6 +144,14 @@ async def test_who_ends_its_side_in_the_middle_is_answered(in_plain_text: Served
     assert await line.end() == b""
 
 
+async def test_who_says_goodbye_is_let_go_at_once(served: Served) -> None:
+    line = await served.line()
+    line.send(post(b"1"))
+    assert await line.body() == b"1 1"
+    line.writer.close()
+    await asyncio.wait_for(line.writer.wait_closed(), 2)
+
+
 async def test_who_goes_away_while_a_request_is_judged_harms_nobody(served: Served) -> None:
     line = await served.line()
     line.send(post(b"1", b"/later"))

@@ -70,8 +70,6 @@ class Wire(asyncio.Protocol):
             self._decrypt(self._secure)
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLZeroReturnError:
-            self.ended()
         except ssl.SSLError:  # no TLS, or none that is understood here: the alert says so
             self._flush()
             self.close()
@@ -86,7 +84,11 @@ class Wire(asyncio.Protocol):
             self.opened()
         while self._incoming.pending and not self.closed:
             # with a buffer to read into, the number of bytes is what comes back
-            self.taken(_view[: cast("int", secure.read(_RECORD, _clear))])
+            count = cast("int", secure.read(_RECORD, _clear))
+            if not count:  # the client says that this was all
+                self.ended()
+                return
+            self.taken(_view[:count])
 
     def eof_received(self) -> bool:
         """Keep the other direction open: what is in flight is still answered."""
