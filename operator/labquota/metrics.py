@@ -52,3 +52,32 @@ FOLD_SECONDS: Final = Histogram(
     "Time from a change in the view to the ledger that shows it.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+
+AUDITED_OWNERS: Final = Counter(
+    "labquota_audit_owners", "Owners whose ledger was read with a quorum and recounted."
+)
+AUDITED_PODS: Final = Counter(
+    "labquota_audit_pods", "Pods of quorum lists that were compared with the operator's view."
+)
+AUDIT_PASSED: Final = Gauge(
+    "labquota_audit_passed_timestamp_seconds", "When every owner and pod had been audited once more."
+)
+AUDIT_DIFFERENCES: Final = Counter(
+    "labquota_audit_differences",
+    "Differences from a recount that stayed, by kind: missed, gone, stale, uncounted (pods), sums, ledger.",
+    ["kind"],
+)
+AUDIT_REPAIRS: Final = Counter(
+    "labquota_audit_repairs", "Repairs of one owner's differences that were begun."
+)
+AUDIT_OWNERS: Final = Gauge(
+    "labquota_audit_difference_owners", "Owners with a difference that is not seen repaired yet."
+)
+AUDIT_PODS: Final = Gauge("labquota_audit_difference_pods", "Pods that such differences come to.")
+AUDIT_GPUS: Final = Gauge("labquota_audit_difference_gpus", "GPU units that such differences come to.")
+AUDIT_CORES: Final = Gauge(
+    "labquota_audit_difference_cpu_cores", "Requested cores that such differences come to."
+)
+AUDIT_BYTES: Final = Gauge(
+    "labquota_audit_difference_memory_bytes", "Requested memory that such differences come to."
+)

@@ -57,6 +57,11 @@ class Settings:
         "A pod that is being deleted is free when its grace period has passed by this much on a node that is "
         "unreachable; 0: it is charged until it is gone.",
     )
+    audit_seconds: float = _setting(
+        3600.0,
+        "Time in which the active operator compares every pod with a quorum list, and every owner's sums and ledger "
+        "with the pods; longer where that would be more than 500 pods a second. 0: never.",
+    )
     writes_per_second: float = _setting(
         100.0, "The most writes of the operator: folds that free something first, OwnerUsage last."
     )

@@ -10,7 +10,10 @@ from harness.clients import Answer, AsyncClient
 from harness.installation import Installation
 from harness.world import World
 
-__all__ = ["CREATE_SECONDS", "Answer", "AsyncClient", "Installation", "World", "manifests"]
+__all__ = ["AUDIT_SECONDS", "CREATE_SECONDS", "Answer", "AsyncClient", "Installation", "World", "manifests"]
 
 CREATE_SECONDS = 8
 """How long a reservation is kept for a pod that is never seen (44 in a real cluster): tests wait for it."""
+
+AUDIT_SECONDS = 20
+"""How long a round of the audit takes (an hour in a real cluster)."""

@@ -12,20 +12,24 @@ from typing import Any
 
 from labquota.clock import Clock, SystemClock
 from labquota.controllers import handlers, nodes, usage
+from labquota.controllers.accounts import Accounts
+from labquota.controllers.audit import Audit
 from labquota.controllers.budgets import Budgets
+from labquota.controllers.drifts import Drifts
 from labquota.controllers.expiring import Expiry
 from labquota.controllers.folding import Folder
 from labquota.controllers.history import History
 from labquota.controllers.leading import Leader
 from labquota.controllers.pacing import Pace
 from labquota.controllers.pods import Pods
+from labquota.controllers.recounting import Recounts
 from labquota.controllers.statuses import Statuses
+from labquota.controllers.witness import WitnessedLedgers
 from labquota.kube import credentials, events, marker
 from labquota.kube.api import Api
 from labquota.kube.client import HttpApi
 from labquota.kube.errors import Lost
 from labquota.kube.lease import Lease
-from labquota.kube.ledgers import Ledgers
 from labquota.kube.marker import Crd
 from labquota.kube.record import Times
 from labquota.kube.watching import Watching
@@ -58,9 +62,11 @@ class Operator:
         self.world, crd = World(), Crd()
         self._world_changed = asyncio.Event()
         self.view = Pods(self.world, self._pods_touched)
-        self.store = Ledgers(api, self._ledger_changed)
+        self.store = WitnessedLedgers(api, self._ledger_changed)
         pace = Pace(clock, settings.writes_per_second)
-        self.usage = usage.Usage(api, self.view, self.store, Budgets(self.view, self.world, clock), pace)
+        drifts = Drifts(clock, self._drifted)
+        budgets = Budgets(self.view, self.world, clock, drifts if settings.audit_seconds else None)
+        self.usage = usage.Usage(api, self.view, self.store, budgets, pace)
         self.statuses = Statuses(api, self.world, self.usage, self.store, clock, pace)
         self.nodes = nodes.Nodes(self.view, clock, settings.lost_node_seconds)
         self.watching = Watching(api, clock, rng)
@@ -76,6 +82,9 @@ class Operator:
         self.folder = Folder(self.view, self.store, pace, clock, current, hurry, self.usage.folded)
         seconds = settings.create_seconds
         self.expiry = Expiry(self.store, self.view, clock, seconds, current, hurry)
+        recounts = Recounts(api, self.view, self._pods, clock)
+        accounts = Accounts(self.view, self.store, self.folder)
+        self.audit = Audit(recounts, accounts, self.folder, self._pods, drifts, clock, settings.audit_seconds)
         identity = settings.identity or socket.gethostname()
         times = Times(duration=round(settings.lease_seconds), renew_deadline=settings.lease_seconds * 2 / 3)
         lease = Lease(
@@ -88,7 +97,11 @@ class Operator:
 
         history = History(self.view, current, hurry, relist)
         self.leader = Leader(lease, self.folder, self.expiry, self.view, self.store, crd, history)
-        self.reports: list[Callable[[], Coroutine[Any, Any, None]]] = [self.usage.run, self.statuses.run]
+        self.reports: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            self.usage.run,
+            self.statuses.run,
+            self.audit.run,
+        ]
         """What tells people of ledgers while this operator leads, and writes none of them."""
 
     async def run(self) -> None:
@@ -141,8 +154,12 @@ class Operator:
     def _pods_touched(self, owner: Owner, freed: bool) -> None:  # noqa: FBT001  the view's callback
         self.folder.touch(owner, freed)
 
+    def _drifted(self, owner: Owner) -> None:
+        self.usage.touch(owner)
+
     def _ledger_changed(self, owner: Owner) -> None:
         self.expiry.note(owner)
+        self.audit.note(owner)
         self.folder.touch(owner)
         self.usage.touch(owner)
 

@@ -7,6 +7,7 @@ from typing import Final
 from labquota.api import Condition, OwnerUsageStatus, UsageLimit, UsagePod, UsageSummary
 from labquota.clock import Clock
 from labquota.controllers import conditions
+from labquota.controllers.drifts import Drifts
 from labquota.controllers.pods import Pods
 from labquota.kube.ledgers import Stored
 from labquota.quota import ledger
@@ -29,10 +30,11 @@ class Budgets:
         view: The pods.
         world: The limits.
         clock: The time of transitions, and of overrides.
+        drifts: What the audit has found, where there is one.
     """
 
-    def __init__(self, view: Pods, world: World, clock: Clock) -> None:
-        self._view, self._world, self._clock = view, world, clock
+    def __init__(self, view: Pods, world: World, clock: Clock, drifts: Drifts | None = None) -> None:
+        self._view, self._world, self._clock, self._drifts = view, world, clock, drifts
         self._bypassed: dict[Owner, set[str]] = {}
 
     def note_bypassed(self, stored: Stored, uids: set[str]) -> list[str]:
@@ -103,6 +105,8 @@ class Budgets:
             now=now,
             generation=1,
         )
+        if (drift := self._drifts.condition(owner, known) if self._drifts else None) is not None:
+            yield drift
 
     def _largest(self, owner: Owner) -> tuple[UsagePod, ...]:
         """The pods that hold most: GPUs first, then cores, then memory."""

@@ -69,7 +69,9 @@ class Schedule:
                     self._taken[owner] = turn
                     return turn
             self._wake.clear()
-            wait = self._later[0][0] - now if self._later else None
+            wait = (
+                max(0.001, self._later[0][0] - now) if self._later else None
+            )  # less may be no time to a clock
             try:
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
