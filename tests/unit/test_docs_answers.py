@@ -48,7 +48,7 @@ def test_every_line_that_an_administrator_may_look_for_is_logged(section: str) -
 
 def test_every_key_that_can_be_limited_is_in_the_table_of_keys() -> None:
     table = _table(CONCEPTS, "Keys and units")
-    for key in resources._BUILT_IN:  # noqa: SLF001  there is no public list, and none should be needed
+    for key in resources.BUILT_IN:
         assert f"`{key}`" in table, f"{key} is not documented"
     for key in re.findall(r"`([a-z.-]+)`(?= is short for| and )", table):
         assert resources.canonical(key)

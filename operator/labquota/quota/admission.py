@@ -16,15 +16,17 @@ from labquota.quota import demand, encoding, owners, reasons, verdict
 from labquota.quota.amounts import Amounts, rise
 from labquota.quota.cases import Case, Request, Verdict
 from labquota.quota.ledger import Book, Reservation
-from labquota.quota.limits import Limits
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
 from labquota.quota.quantities import QuantityError
-from labquota.quota.verdict import Cause, Refused
+from labquota.quota.verdict import Cause, Exceeded, Refused
 from labquota.quota.world import World
 
 __all__ = ["ALLOWED", "Case", "Request", "Verdict", "decide", "examine"]
 
 ALLOWED: Final = Verdict(allowed=True)
+_UNSAFE: Final = (
+    "the pod's uid, name or a resource name holds characters that Kubernetes does not allow there"
+)
 
 
 def examine(
@@ -53,22 +55,43 @@ def examine(
             before, held = demand.held(old), demand.held(pod)
             after = {key: max(amount, held.get(key, 0)) for key, amount in after.items()}
     except QuantityError as error:
-        refusals = [Refused(verdict.UNREADABLE, str(error))]
-        return _case(request, owner, limits, {}, {}, refusals)
+        unread = (Refused(verdict.UNREADABLE, str(error)),)
+        return Case(
+            request=request,
+            owner=owner,
+            limits=limits,
+            grows={},
+            reservation=_reservation(request, {}, {}),
+            refusals=unread,
+            stamped=_stamped(request),
+        )
     asked = after
-    after = {key: amount for key, amount in asked.items() if world.keeps(key)}
-    before = {key: amount for key, amount in before.items() if key in after}
+    after = world.kept(asked)
+    if before:
+        before = {key: amount for key, amount in before.items() if key in after}
     grows = rise(before, after)
-    refusals = []
-    if grows and not request.is_mirror:  # what takes no more of anything is never refused
-        refusals = list(reasons.of_request(request, owner, requester, limits, asked))
-    case = _case(request, owner, limits, before, after, refusals)
-    if not encoding.is_safe(case.reservation):
-        text = "the pod's uid, name or a resource name holds characters that Kubernetes does not allow there"
+    refusals: tuple[Refused, ...] = ()
+    over_per_pod: tuple[Exceeded, ...] = ()
+    if not request.is_mirror:
+        if grows:  # what takes no more of anything is never refused
+            refusals = tuple(reasons.of_request(request, owner, requester, limits, asked))
+        over_per_pod = tuple(verdict.over_per_pod(limits.per_pod, grows, after))
+    reservation = _reservation(request, before, after)
+    if not encoding.is_safe(reservation):
         # Not even under Warn is it reserved: it would make the whole batch unwritable.
-        case = msgspec.structs.replace(case, refusals=(Refused(verdict.UNREADABLE, text),), grows={})
-    new_groups = user_groups is not None and user_groups != known
-    return msgspec.structs.replace(case, user_groups=user_groups, new_groups=new_groups)
+        refusals, grows = (Refused(verdict.UNREADABLE, _UNSAFE),), {}
+    return Case(
+        request=request,
+        owner=owner,
+        limits=limits,
+        grows=grows,
+        reservation=reservation,
+        user_groups=user_groups,
+        refusals=refusals,
+        over_per_pod=over_per_pod,
+        stamped=_stamped(request),
+        new_groups=user_groups is not None and user_groups != known,
+    )
 
 
 def decide(case: Case, book: Book) -> Verdict:
@@ -102,35 +125,21 @@ def decide(case: Case, book: Book) -> Verdict:
     return Verdict(allowed=True, nearly=nearly, reservation=reservation)
 
 
-def _case(
-    request: Request,
-    owner: Owner,
-    limits: Limits,
-    before: Amounts,
-    after: Amounts,
-    refusals: list[Refused],
-) -> Case:
-    grows = rise(before, after)
-    mirror = request.is_mirror
+def _reservation(request: Request, before: Amounts, after: Amounts) -> Reservation:
     meta, old = request.pod.metadata, request.old_pod
-    return Case(
-        request=request,
-        owner=owner,
-        limits=limits,
-        grows=grows,
-        reservation=Reservation(
-            uid=meta.uid,
-            namespace=request.namespace,
-            name=meta.name or request.name,
-            version=old.metadata.resource_version if old is not None else "",
-            review=request.uid if old is not None else "",
-            before=before,
-            after=after,
-        ),
-        refusals=tuple(refusals),
-        over_per_pod=() if mirror else tuple(verdict.over_per_pod(limits.per_pod, grows, after)),
-        stamped=OWNER_ANNOTATION in (old or request.pod).metadata.annotations,
+    return Reservation(
+        uid=meta.uid,
+        namespace=request.namespace,
+        name=meta.name or request.name,
+        version=old.metadata.resource_version if old is not None else "",
+        review=request.uid if old is not None else "",
+        before=before,
+        after=after,
     )
+
+
+def _stamped(request: Request) -> bool:
+    return OWNER_ANNOTATION in (request.old_pod or request.pod).metadata.annotations
 
 
 def _unless_warned(case: Case, refusal: Verdict) -> Verdict:

@@ -19,6 +19,7 @@ from labquota.quota.quantities import NANO, QuantityError
 from labquota.quota.resources import step
 
 _LIMITED: Final = ("cpu", "memory", "ephemeral-storage")
+_LIMITS: Final = tuple((name, f"limits.{name}", step(f"limits.{name}")) for name in _LIMITED)
 _MUST_BE_SET: Final = {
     "requests.cpu": ("cpu", False),
     "requests.memory": ("memory", False),
@@ -111,11 +112,10 @@ def _amounts(requests: NanoList, limits: NanoList) -> Amounts:
             if key:
                 amounts[key] = amount = quantities.round_up(nano, scale)
                 units += gpu * amount
-    for name in _LIMITED:
+    for name, key, scale in _LIMITS:
         nano = limits.get(name, 0)
         if nano:
-            key = f"limits.{name}"
-            amounts[key] = quantities.round_up(nano, step(key))
+            amounts[key] = quantities.round_up(nano, scale)
     if units:
         amounts["gpu"] = min(units, quantities.MAX)
     return amounts

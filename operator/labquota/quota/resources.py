@@ -14,6 +14,7 @@ from labquota.quota import quantities
 from labquota.quota.quantities import MAX, MILLI, NANO, QuantityError
 
 __all__ = [
+    "BUILT_IN",
     "MAX",
     "POINTS",
     "UNLIMITED",
@@ -32,12 +33,13 @@ POINTS: Final = 56
 
 _ALIASED: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
 _HUGEPAGES: Final = "hugepages-"
-_BUILT_IN: Final = frozenset(
+BUILT_IN: Final = frozenset(
     {
         *(f"{side}.{name}" for side in ("requests", "limits") for name in _ALIASED),
         *("pods", "gpu", "gpu-equivalents", "gpu-memory"),
     },
 )
+"""Canonical keys that need no device and no name of somebody's choice."""
 _HUGEPAGES_KEY: Final = re.compile(r"requests\.hugepages-[0-9]+[KMGTPE]i")
 _EXTENDED_KEY: Final = re.compile(
     r"(?!requests\.|limits\.)[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?",
@@ -70,7 +72,7 @@ def canonical(key: str) -> str:
         key = f"requests.{key}"
     elif "/" in key:
         key = key.removeprefix("requests.")
-    if key in _BUILT_IN or _HUGEPAGES_KEY.fullmatch(key) or _EXTENDED_KEY.fullmatch(key):
+    if key in BUILT_IN or _HUGEPAGES_KEY.fullmatch(key) or _EXTENDED_KEY.fullmatch(key):
         return key
     raise UnknownResource(
         f"resource {quantities.quoted(key)} cannot be limited: use gpu, gpu-equivalents, gpu-memory, pods, "
@@ -138,11 +140,6 @@ def family(key: str) -> str:
     if key.startswith(("gpu", "nvidia.com/")):
         return "GPU"
     return _FAMILIES.get(key.removeprefix("requests.").removeprefix("limits."), "RESOURCE")
-
-
-def is_built_in(key: str) -> bool:
-    """Whether a canonical key is one of the few that need no device and no name of somebody's choice."""
-    return key in _BUILT_IN
 
 
 def step(key: str) -> int:

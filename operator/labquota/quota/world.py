@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from labquota.quota import limits, owners, selectors
+from labquota.quota.amounts import Amounts
 from labquota.quota.limits import Group, Limits, Override
 from labquota.quota.owners import Owner
-from labquota.quota.resources import is_built_in
+from labquota.quota.resources import BUILT_IN
 
 _MOST_REMEMBERED = 20_000
 
@@ -28,7 +29,7 @@ class World:
         self._ranked: list[Group] = []
         self._by_owner: dict[Owner, list[Override]] = {}
         self._user_groups: frozenset[str] = frozenset()
-        self._keys: frozenset[str] = frozenset()
+        self._kept: frozenset[str] = BUILT_IN
         self._answers: dict[tuple[Owner, tuple[str, ...]], Limits] = {}
         self._answers_until: datetime | None = None
 
@@ -80,7 +81,13 @@ class World:
 
         Names are anybody's to invent: pods with thousands of them would make their owner's ledger too large to store.
         """
-        return is_built_in(key) or key in self._keys
+        return key in self._kept
+
+    def kept(self, amounts: Amounts) -> Amounts:
+        """What a ledger keeps of these."""
+        if self._kept.issuperset(amounts):
+            return amounts
+        return {key: amount for key, amount in amounts.items() if key in self._kept}
 
     def revision(self, now: datetime) -> int:
         """Counts what makes earlier answers old: changes, and the moments at which overrides begin or end."""
@@ -150,7 +157,7 @@ class World:
         self._user_groups = frozenset().union(*(group.user_groups for group in self.groups.values()))
         rules = [(group.limits.aggregate, group.limits.per_pod) for group in self.groups.values()]
         rules += [(override.aggregate, override.per_pod) for override in self.overrides.values()]
-        self._keys = frozenset(key for layers in rules for layer in layers for key in layer)
+        self._kept = BUILT_IN.union(key for layers in rules for layer in layers for key in layer)
         self._forget()
 
     def _forget(self) -> None:
