@@ -22,14 +22,15 @@ class Stream:
         ended: nobody reads it any more.
     """
 
-    __slots__ = ("_field", "_initial_until", "_namespace", "ended", "resource", "seen", "tell")
+    __slots__ = ("_began", "_field", "_initial_until", "_namespace", "ended", "resource", "seen", "tell")
 
     def __init__(
         self, place: Place, field: str, seen: int, tell: Callable[[bytes], None], initial_until: int = 0
     ) -> None:
         self.resource, self._namespace = place.resource, place.namespace
         self._field = field.removeprefix("metadata.name=")
-        self.seen, self.tell, self.ended = seen, tell, False
+        self._began = self.seen = seen
+        self.tell, self.ended = tell, False
         self._initial_until = initial_until
 
     def matches(self, key: Key) -> bool:
@@ -44,7 +45,9 @@ class Stream:
             self.tell(b'{"type":"%s","object":%s}' % (kind.encode(), raw))
 
     def bookmark(self, version: int) -> None:
-        """Tell up to where everything was shown."""
+        """Tell up to where everything was shown; nothing where that is older than what the watch began with."""
+        if version <= self._began and not self._initial_until:
+            return
         self.seen = version
         note = b""
         if self._initial_until:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 LEASE = Key("/apis/coordination.k8s.io/v1/leases", "labquota-system", marker.LEASE_NAME)
 TAKEOVER_SECONDS = 14.0
+LOST_SECONDS = 150.0
+"""A watch from a version of a history that has ended is silent, and is given up after the second silence of 70 s."""
 MOST_PROBES = 4
 WHOLE = {"gpu": "nvidia.com/gpu", "requests.cpu": "cpu"}
 
@@ -21,6 +23,8 @@ def check(history: "History") -> None:
     longest = cluster.settings.create_seconds + SETTLED_SECONDS + TAKEOVER_SECONDS
     calm = cluster.timeline.now
 
+    if checker.has_lost_history:
+        longest += LOST_SECONDS
     leads = _Leading(history)
     history.wait(TAKEOVER_SECONDS * 2, leads)
     if not history.found and not leads():

@@ -13,6 +13,9 @@ from simulation.processes import Operator
 
 OTHERS: Final = 400
 """How many versions others write before a backup of etcd is restored."""
+SINCE: Final = 100
+"""How many they write right after it: no ledger comes to bear the very version again that it had in the lost history,
+so that a swap on a copy from there would succeed. Among the versions of a real cluster it is one of thousands."""
 
 
 class Happenings:
@@ -157,17 +160,22 @@ class Happenings:
         cluster = self._cluster
         back_to = max(cluster.begun, cluster.store.version - versions)
         cluster.store.pass_by(OTHERS)
-        for server in cluster.servers:
-            server.see(cluster.store.version)
+        for number in range(4):
+            self._later(number / 10, self._bookmark)
+        self._later(0.5, lambda: self._go_back(back_to))
+
+    def _bookmark(self) -> None:
+        for server in self._cluster.servers:
+            server.see(self._cluster.store.version)
             for connection in server.connections:
                 connection.bookmark()
-        self._later(0.3, lambda: self._go_back(back_to))
 
     def _go_back(self, version: int) -> None:
         cluster = self._cluster
         for server in cluster.servers:
             server.die()
         cluster.store.restore(version)
+        cluster.store.pass_by(SINCE)
         cluster.checker.restored()
         for server in cluster.servers:
             self._later(0.5, server.boot)

@@ -45,6 +45,17 @@ class Turn:
             self._context.run(self._call, *self._args)
 
 
+class _Task(asyncio.Task[Any]):
+    """A task with a place of its own in sets: groups of tasks are kept in them, and are cancelled in their order."""
+
+    def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: "Loop", name: str, context: Any) -> None:
+        self._number = loop.next_number()
+        super().__init__(coro, loop=loop, name=name, context=context)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class Loop(asyncio.AbstractEventLoop):
     """See the module.
 
@@ -130,9 +141,14 @@ class Loop(asyncio.AbstractEventLoop):
     def create_task(  # type: ignore[override]  # coroutines only
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Any = None
     ) -> asyncio.Task[Any]:
-        task = asyncio.Task(coro, loop=self, name=name or "task", context=context)
+        task = _Task(coro, loop=self, name=name or "task", context=context)
         self._tasks.add(task)
         return task
+
+    def next_number(self) -> int:
+        """A number for a task that no other has."""
+        self._timeline.count += 1
+        return self._timeline.count
 
     def start(self, coro: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Begin a task from outside."""

@@ -111,7 +111,7 @@ PROFILES: Final = {
         create_seconds=(6.0,),
     ),
     "lost": Profile(dropped=0.5, late=0.4, woes=(0, 3), create_seconds=(6.0,), seconds=14.0),
-    "restore": Profile(misfortunes={"restore": 1.0}, woes=(1, 1), seconds=14.0),
+    "restore": Profile(misfortunes={"restore": 1.0}, woes=(1, 1), seconds=14.0, cold=0.0),
 }
 
 

@@ -18,6 +18,7 @@ class Timeline:
 
     Attributes:
         now: seconds since the beginning.
+        count: of all that was ever planned or begun.
         woken: processes that have something to do at this instant.
     """
 
@@ -25,17 +26,17 @@ class Timeline:
         self.now = 0.0
         self.woken: list[Loop] = []
         self._heap: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
-        self._count = 0
+        self.count = 0
 
     def at(self, when: float, happen: Callable[..., object], *args: Any) -> None:
         """Let something happen at a time."""
-        self._count += 1
-        heapq.heappush(self._heap, (when, self._count, happen, args))
+        self.count += 1
+        heapq.heappush(self._heap, (when, self.count, happen, args))
 
     def after(self, seconds: float, happen: Callable[..., object], *args: Any) -> None:
         """Let something happen in some seconds."""
-        self._count += 1
-        heapq.heappush(self._heap, (self.now + seconds, self._count, happen, args))
+        self.count += 1
+        heapq.heappush(self._heap, (self.now + seconds, self.count, happen, args))
 
     def run(self, until: float, done: Callable[[], object]) -> None:
         """Let time pass until then, or until something is done; it is asked after each step."""

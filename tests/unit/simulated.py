@@ -176,7 +176,8 @@ class Cluster:
                         line = await lines.get()
                 except TimeoutError:
                     stream.bookmark(self.version)
-                    yield lines.get_nowait()
+                    while not lines.empty():
+                        yield lines.get_nowait()
                     return
                 yield line
         finally:
