@@ -20,11 +20,11 @@ _set_running = events._set_running_loop  # noqa: SLF001  how asyncio's own loops
 class Turn:
     """A callback that waits for its turn: what `call_soon` and `call_later` return."""
 
-    __slots__ = ("_args", "_call", "_context", "_when", "dead")
+    __slots__ = ("_when", "args", "call", "context", "dead")
 
     def __init__(self, when: float, call: Callable[..., Any], args: Any, context: Any) -> None:
-        self._when, self._call, self._args = when, call, args
-        self._context = context
+        self._when, self.call, self.args = when, call, args
+        self.context = context
         self.dead = False
 
     def cancel(self) -> None:
@@ -38,11 +38,6 @@ class Turn:
     def when(self) -> float:
         """The loop's time at which it is due."""
         return self._when
-
-    def run(self) -> None:
-        """Run it."""
-        if not self.dead:
-            self._context.run(self._call, *self._args)
 
 
 class _Task(asyncio.Task[Any]):
@@ -99,7 +94,7 @@ class Loop(asyncio.AbstractEventLoop):
                 while ready:
                     turn = ready.popleft()
                     if not turn.dead:
-                        turn.run()
+                        turn.context.run(turn.call, *turn.args)
             finally:
                 _set_running(before)
         self._woken = False
