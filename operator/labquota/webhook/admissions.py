@@ -12,7 +12,7 @@ import asyncio
 
 from labquota.clock import Clock
 from labquota.quota import verdict
-from labquota.quota.admission import Verdict
+from labquota.quota.admission import Case, Verdict
 from labquota.quota.owners import Owner
 from labquota.quota.verdict import Refused
 from labquota.webhook.means import Means, Outage
@@ -31,6 +31,11 @@ class Admissions:
     def __init__(self, means: Means, clock: Clock) -> None:
         self._means, self._clock = means, clock
         self._workers: dict[Owner, Worker] = {}
+
+    def give(self, case: Case) -> Verdict | None:
+        """Let a pod through from an advance, at once; None where the ledger must be asked."""
+        worker = self._workers.get(case.owner)
+        return None if worker is None else worker.give(case)
 
     async def judge(self, current: Current, seconds: float) -> Verdict:
         """The verdict on a request; its reservation is stored when this returns.
@@ -52,10 +57,10 @@ class Admissions:
 
     async def _judge(self, current: Current, seconds: float) -> Verdict:
         case = current()
+        if given := self.give(case):
+            return given
         owner = case.owner
         worker = self._workers.get(owner)
-        if worker is not None and (given := worker.give(case)):
-            return given
         if worker is None:
             worker = self._workers[owner] = Worker(self._means, owner, self._forget)
         waiting = worker.take(current)

@@ -68,7 +68,7 @@ class Gate:
         return answer if isinstance(answer, bytes) else await answer
 
     def begin(self, body: bytes, seconds: float, began: float) -> bytes | Coroutine[Any, Any, bytes]:
-        """The answer to one review, at once where no ledger is needed: a task costs as much as the decision then.
+        """The answer to one review, at once where no ledger is to be asked: a task costs as much as the decision then.
 
         Args:
             body: The AdmissionReview as it came.
@@ -89,6 +89,8 @@ class Gate:
                 judged = admission.decide(case, _NO_BOOK)
                 if judged.allowed:
                     return self._allowed(case, judged)
+            elif given := self._admissions.give(case):
+                return self._allowed(case, given)
         except Exception:  # without an answer the API server would let the pod through
             log.exception(_CANNOT, extra=_place(request))
             return self.unreadable(request.uid, UNJUDGED)
