@@ -10,12 +10,12 @@ from simulation.plan import Step
 
 def test_a_slow_fold_takes_out_only_what_its_sums_hold() -> None:
     def script(rng: random.Random) -> Sequence[Step]:
-        slow = [woe(0.0, "slow", name, seconds=4.0, factor=40.0) for name in BOTH]
-        pods = [create(0.1 + 0.04 * number + rng.random() * 0.02, f"p-{number}", 1) for number in range(30)]
-        ends = [end(1.0 + 0.05 * number + rng.random() * 0.02, f"p-{number}") for number in range(10)]
+        slow = [woe(1.0, "slow", name, seconds=4.0, factor=30.0) for name in BOTH]
+        pods = [create(1.1 + 0.1 * number + rng.random() * 0.1, f"p-{number}", 1) for number in range(30)]
+        ends = [end(1.5 + 0.1 * number + rng.random() * 0.1, f"p-{number}") for number in range(30)]
         return [*slow, *pods, *ends]
 
-    play(script, 12, limits={"gpu": "50"})
+    play(script, 12, limits={"gpu": "12"})
 
 
 def test_what_ends_while_a_fold_is_written_is_folded_too() -> None:
@@ -93,6 +93,7 @@ def test_a_restored_cluster_is_folded_anew() -> None:
             create(0.5, "b", 1),
             Step(2.0 + rng.random() * 2, "restore", {"versions": rng.randint(1, 30)}),
             create(8.0, "c", 1),
+            *(end(10.0, name) for name in "abc"),
         ]
 
     play(script, 12)

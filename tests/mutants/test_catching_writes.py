@@ -111,7 +111,8 @@ def test_an_empty_ledger_is_removed_only_while_it_is_empty() -> None:
             super().act()
 
     def script(rng: random.Random) -> Sequence[Step]:
-        silent = [woe(60.8, "silence", name, resource="ownerledgers", seconds=12.0) for name in BOTH]
-        return [create(0.0, "a", 1), end(1.0, "a"), *silent, create(61.0 + rng.random(), "b", 1, late=5.0)]
+        # Looks are 3 s apart from the 60th second of its lead on, which begins up to 3 s before the first step.
+        silent = [woe(57.5, "silence", name, resource="ownerledgers", seconds=12.0) for name in BOTH]
+        return [create(0.0, "a", 1), end(1.0, "a"), *silent, create(57.6 + rng.random(), "b", 1, late=5.0)]
 
     play(script, 6, Impatient)

@@ -9,7 +9,9 @@ from typing import Final
 
 from mutants.mutant import Mutant
 
-CATCHERS: Final = tuple(f"mutants.test_catching_{part}" for part in ("writes", "folds", "expiry", "views"))
+CATCHERS: Final = tuple(
+    f"mutants.test_catching_{part}" for part in ("writes", "folds", "expiry", "views", "advances")
+)
 PROCESSES: Final = 2
 PRELOADED: Final = ("asyncio", "aiohttp", "kopf", "msgspec", "prometheus_client", "pytest", "yaml")
 """What each process needs that is none of labquota: imported once."""
