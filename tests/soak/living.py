@@ -105,11 +105,17 @@ class Crowd:
                 async with asyncio.timeout(seconds):
                     while True:
                         items = await admin.list(pods(self.name), resourceVersion="0")
-                        if all(each["metadata"]["annotations"].get("controlplane/hold") for each in items):
+                        if all(map(_is_done, items)):
                             return
                         await asyncio.sleep(0.3)
             except TimeoutError:
                 raise SoakError(f"pods of {self.name} have not finished after {seconds:.0f} s") from None
+
+
+def _is_done(pod: Manifest) -> bool:
+    """Whether nothing more comes of a pod: it has finished, or is held as it is."""
+    held = pod["metadata"]["annotations"].get("controlplane/hold")
+    return bool(held) or pod["status"].get("phase") == "Succeeded"
 
 
 def _expect(answer: Answer, *, refused: bool) -> bool:

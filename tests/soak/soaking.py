@@ -15,7 +15,7 @@ __all__ = ["flat", "soak"]
 _PEOPLE = 8
 _GENERATIONS = 5
 """People leave for good and others come, so that gone owners would be seen."""
-_MOST_PODS = 30
+_MOST_PODS = 120
 _SEEN_SECONDS = 1.5
 """Until every process has seen new limits: pods of unlimited owners make no reservations."""
 _SETTLE_SECONDS = CREATE_SECONDS + 32
