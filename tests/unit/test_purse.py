@@ -9,7 +9,8 @@ from labquota.kube import errors, ledgers
 from labquota.quota import advances
 from labquota.quota.ledger import Book
 from labquota.webhook import worker
-from unit.builders import ALICE, group
+from unit.builders import ALICE, group, manifest, world
+from unit.operators import Operator, operating, pod_path, soon
 from unit.replicas import Replica, all_of, held, replica, where
 from unit.simulated import Cluster, Fault, run
 
@@ -301,3 +302,19 @@ def test_without_advances_every_pod_is_written_down_before_its_answer() -> None:
         assert held(cluster).advances == ()
 
     run(scenario())
+
+
+def test_what_was_folded_before_it_was_put_down_refuses_nobody() -> None:
+    async def scenario(operator: Operator) -> None:
+        cluster = operator.cluster
+        one, two = await bursting(cluster), replica(cluster, OF)
+        watching = asyncio.create_task(_watch(one, two))
+        for name in ("first", "second", "third"):
+            assert (await one.judge(name, gpu=1)).allowed
+            cluster.store(pod_path(name), manifest(name, gpu=1))
+        await soon(lambda: held(cluster).folded.get("gpu") == 3)
+        assert (await two.judge("rest", gpu=LIMIT - 3)).allowed
+        assert Book(held(cluster)).total["gpu"] == LIMIT
+        watching.cancel()
+
+    run(operating(Cluster(), world(OF), scenario))

@@ -17,11 +17,10 @@ from labquota.controllers.pacing import Pace, Rank
 from labquota.controllers.pods import Pods
 from labquota.controllers.schedule import Schedule, Turn
 from labquota.controllers.settling import Key
-from labquota.kube import errors
+from labquota.kube import errors, versions
 from labquota.kube.errors import Lost
 from labquota.kube.ledgers import Ledgers, Stored
 from labquota.quota.encoding import LedgerError
-from labquota.quota.ledger import Reservation
 from labquota.quota.owners import Owner
 
 log = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ class Folder:
     def touch(self, owner: Owner, freed: bool = False) -> None:  # noqa: FBT001, FBT002  the view's callback
         """An owner's pods or ledger have changed."""
         copy = self._store.copy(owner)
-        if freed or (copy is not None and any(map(self._has_ended, copy.ledger.reservations))):
+        if freed or (copy is not None and self._counts_twice(copy)):
             self._schedule.plan(owner, Rank.FREEING, FREEING_SECONDS)
         elif copy is not None and len(copy.ledger.reservations) >= _LARGE:
             self._schedule.plan(owner, Rank.LARGE, FREEING_SECONDS)
@@ -81,12 +80,17 @@ class Folder:
             lately = self._clock.monotonic() - self._folded_at.get(owner, -BUSY_SECONDS) < BUSY_SECONDS
             self._schedule.plan(owner, Rank.FOLD, BUSY_SECONDS if lately else FOLDING_SECONDS)
 
-    def _has_ended(self, reservation: Reservation) -> bool:
-        """Whether a reservation's pod was over before it was written down, as one from an advance may be."""
-        charge = self._view.by_uid.get(reservation.uid)
-        if charge is None:
-            return self._view.has_ended(reservation.uid)
-        return reservation.creates and not self._view.holds(charge)
+    def _counts_twice(self, stored: Stored) -> bool:
+        """Whether a reservation's pod is over or folded already, as one is that was let through from an advance."""
+        same = stored.ledger.folded == self._view.sums(stored.owner)
+        for reservation in stored.ledger.reservations:
+            charge = self._view.find(reservation.uid)
+            if charge is None:
+                if self._view.has_ended(reservation.uid):
+                    return True
+            elif reservation.creates and (same or not versions.newer(charge.version, stored.ledger.view)):
+                return True
+        return False
 
     async def run(self, epoch: int) -> None:
         """Fold whatever is due, until cancelled.

@@ -9,7 +9,7 @@ from labquota.clock import Clock
 from labquota.kube import ledgers
 from labquota.kube.ledgers import Ledgers, Stored
 from labquota.kube.marker import Pulse
-from labquota.quota.ledger import Book
+from labquota.quota.ledger import EMPTY, Book, Ledger
 from labquota.quota.owners import Owner
 from labquota.webhook.purse import Purse
 
@@ -17,7 +17,7 @@ _MOST_BOOKS: Final = 1000
 _MOST_GONE: Final = 1000
 _RECALL_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.01
-_FREEING_SECONDS: Final = 0.1
+_FREEING_SECONDS: Final = 0.3
 
 
 class Outage(Exception):  # noqa: N818  the field's word for it
@@ -94,17 +94,26 @@ class Means:
     async def until_given_back(self, owner: Owner, ids: set[str]) -> None:
         """Wait until recalled advances have left the ledger; those that do not, soon, count as spent from now on.
 
-        Pods that were let through from them may have ended since: the operator gets a moment to free what they held.
+        Pods that were let through from them may be folded already, or over: the operator gets a moment to see that.
         """
         until = self.now() + _RECALL_SECONDS
-        while (copy := self.store.copy(owner)) and (left := ids & {each.id for each in copy.ledger.advances}):
+        while left := ids & {each.id for each in self._ledger(owner).advances}:
             if self.now() > until:
                 if len(self.gone) >= _MOST_GONE:
                     self.gone.clear()
                 self.gone |= left
                 return
             await asyncio.sleep(_LOOK_SECONDS)
-        await asyncio.sleep(_FREEING_SECONDS)
+        until = self.now() + _FREEING_SECONDS
+        put_down = {each.uid for each in self._ledger(owner).reservations}
+        while self.now() < until:
+            if not put_down <= {each.uid for each in self._ledger(owner).reservations}:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _ledger(self, owner: Owner) -> Ledger:
+        copy = self.store.copy(owner)
+        return EMPTY if copy is None else copy.ledger
 
     async def pause(self, longest: float) -> None:
         """Wait a random while, so that whoever conflicts does not meet again."""

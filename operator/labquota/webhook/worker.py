@@ -168,8 +168,8 @@ class Worker:
                 if not fresh and not all(verdict.allowed for verdict in verdicts):
                     stored = None
                     continue
-                recalled = self._recall(book, batch, verdicts)
-                if due or recalled or before != (len(book), book.groups):
+                put_off, recalled = self._recall(book, batch, verdicts)
+                if due or put_off or before != (len(book), book.groups):
                     await self._of.pause(0.2 if len(book) > CROWDED and conflicts == 0 else 0.0)
                     await self._call_swap(stored, book, batch, verdicts)
             except errors.Conflict:
@@ -183,18 +183,19 @@ class Worker:
                     return  # the purse is written down a little later
             else:
                 due = False
-                batch = await self._answer(batch, verdicts, put_off=bool(recalled))
+                batch = await self._answer(batch, verdicts, put_off=put_off)
                 if batch:
                     await self._of.until_given_back(self._owner, recalled)
                     stored, fresh = None, False
 
-    def _recall(self, book: Book, batch: list[Waiting], verdicts: list[Verdict]) -> set[str]:
-        """Mark the advances of other replicas that stand in the way, and give up our own; the ids of theirs."""
-        ids = recalling.needed(batch, verdicts, book, self._of.gone)
-        if ids:
+    def _recall(self, book: Book, batch: list[Waiting], verdicts: list[Verdict]) -> tuple[bool, set[str]]:
+        """Whether to put refusals off, and the advances of others that were marked for it; ours is given up then."""
+        given = self._purse.given.values()
+        put_off, ids = recalling.needed(batch, verdicts, book, given, self._of.gone)
+        if put_off:
             self._purse.rest()
             book.advances = tuple(advances.recall(each) if each.id in ids else each for each in book.advances)
-        return ids
+        return put_off, ids
 
     def _mine(self, batch: list[Waiting]) -> list[Waiting]:
         """Those who still wait, and for this owner's ledger: for the others nothing is to be reserved here."""
