@@ -16,7 +16,7 @@ from hostile.target import Line, Target, head
 
 TOO_LARGE = "INVALID_REQUEST: the AdmissionReview is larger than "
 UNREADABLE = "INVALID_REQUEST: "
-HOARDERS = 40
+HOARDERS = 100
 
 
 def spec(count: int, **container: Any) -> dict[str, Any]:

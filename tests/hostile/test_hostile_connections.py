@@ -18,7 +18,7 @@ IDLE = 10_000
 SHAKEN = 500
 """Of the idle ones, those that have finished their TLS handshake, which costs either side a millisecond or two."""
 MANY = 150
-POURING = 4
+POURING = 40
 
 
 def uid(body: bytes) -> str:

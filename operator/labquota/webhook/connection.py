@@ -53,6 +53,7 @@ class Connection(Wire):
         self._reader = Reader(handler.now, handler.most_bytes)
         self._answering: asyncio.Task[Reply] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._turn: asyncio.Handle | None = None
         self._wrong = ""
         self._served = self._over = self._ended = False
         self.held = 0
@@ -98,21 +99,25 @@ class Connection(Wire):
     def ended(self) -> None:
         """Nothing more will come: answer what has come."""
         self._ended = True
-        if self._answering is None and not self.closed:
+        if self._answering is None and self._turn is None and not self.closed:
             request = self._reader.current
             if request is not None and request.headed and not self._over:
                 self.refuse(CUT)
             self.close()
 
     def _go_on(self) -> None:
-        """Answer what is whole, one after the other, and wait for the rest."""
+        """Answer what is whole, one after the other, each in a turn of the loop of its own, and wait for the rest."""
         reader = self._reader
-        while reader.whole and self._answering is None and not self._over:
+        if reader.whole and self._answering is None and self._turn is None and not self._over:
             self._answer(reader.whole.popleft())
         if self._over or self.closed:
             return
         if self._answering is not None:
             self.transport.pause_reading()
+        elif reader.whole:
+            if self._turn is None:  # others first: one client's hundred requests are not to be answered in one go
+                self.transport.pause_reading()
+                self._turn = self._loop.call_soon(self._next)
         elif self._wrong:
             self._refuse_malformed()
         elif reader.current is not None:
@@ -120,6 +125,15 @@ class Connection(Wire):
                 self._wait(reader.current)
             else:
                 self.due = min(self.due, self._loop.time() + HEAD_SECONDS)
+
+    def _next(self) -> None:
+        """Answer the next one of those that came together."""
+        self._turn = None
+        if self.closed or self.transport.is_closing():
+            return
+        if len(self._reader.whole) <= 1:
+            self.transport.resume_reading()
+        self._go_on()
 
     def _answer(self, request: Request) -> None:
         self._settle()
@@ -164,6 +178,7 @@ class Connection(Wire):
         if request is not None and not self._over:
             request.keeps = False
             self._reply(request, self._handler.unread(request, why))
+            request.drop()  # the connection may linger
 
     def _refuse_malformed(self) -> None:
         request = self._reader.current
@@ -212,7 +227,7 @@ class Connection(Wire):
 
     def retire(self) -> None:
         """End it, unless a request is under way: then its answer is the last."""
-        if self._answering is None and self._reader.current is None:
+        if self._answering is None and self._reader.current is None and not self._reader.whole:
             self.close()
 
     def expire(self) -> None:

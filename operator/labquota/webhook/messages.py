@@ -53,6 +53,10 @@ class Request:
         """Bytes of the body that are kept."""
         return len(self._first) if self._more is None else len(self._more)
 
+    def drop(self) -> None:
+        """Let go of the body."""
+        self._first, self._more = b"", None
+
     def take(self, part: bytes, most: int) -> None:
         """Add a part of the body, unless with it there are more than `most` bytes."""
         if not self.size:
