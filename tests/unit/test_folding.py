@@ -261,3 +261,19 @@ def test_folding_is_stuck_only_when_something_waits_for_long() -> None:
 def test_a_charge_is_what_the_view_made_of_the_pod() -> None:
     operator = Operator(Cluster(), OF)
     assert charge(operator.view, "a", gpu=1).amounts == {"gpu": 1, "nvidia.com/gpu": 1, "pods": 1}
+
+
+def test_a_ledger_that_somebody_removed_is_made_anew_from_the_present_only() -> None:
+    async def scenario(operator: Operator) -> None:
+        cluster = operator.cluster
+        cluster.store(pod_path("a"), manifest("a", gpu=1))
+        await soon(lambda: held(cluster).folded.get("gpu") == 1)
+        operator.tasks[1].cancel()  # the view of pods stands still
+        await asyncio.sleep(0.1)
+        cluster.store(pod_path("b"), manifest("b", gpu=1))
+        cluster.drop(where())
+        operator.folder.touch(ALICE)
+        await asyncio.sleep(20)
+        assert where() not in cluster.objects
+
+    run(operating(Cluster(), OF, scenario))

@@ -46,6 +46,9 @@ class CatchUp:
     ) -> None:
         self._view, self._store, self._pace = view, store, pace
         self._current, self._folded = current, folded
+        self._known: set[Owner] = set()
+        """Whose ledgers were there when they were last folded."""
+        self._awaited: dict[Owner, str] = {}
 
     async def fold(self, owner: Owner, rank: Rank, epoch: int, given_up: set[Key]) -> Outcome:
         """Bring one ledger up to the view.
@@ -87,6 +90,8 @@ class CatchUp:
         Raises:
             Lost: The ledger bears this epoch, so the history ended just now.
         """
+        if not stored.exists and stored.owner in self._known:
+            return await self._is_behind_what_was(stored.owner)
         view = stored.ledger.view
         if not versions.newer(view, self._view.version):
             return False
@@ -96,9 +101,24 @@ class CatchUp:
             raise Lost(f"the ledger of {stored.owner} is of a history that a restore of etcd has ended")
         return False
 
+    async def _is_behind_what_was(self, owner: Owner) -> bool:
+        """Whether the view may lack pods that a ledger which somebody removed had counted.
+
+        Its reservations went with it. So what takes its place is folded from a view that has passed the present.
+        """
+        if owner not in self._awaited:
+            self._awaited[owner] = await self._current()
+        if versions.newer(self._awaited[owner], self._view.version):
+            return True
+        del self._awaited[owner]
+        self._known.discard(owner)
+        return False
+
     async def _write(self, stored: Stored, rank: Rank, epoch: int, given_up: set[Key]) -> None:
         """Swap in what the view says now, and tell of it; nothing is written where nothing would change."""
         owner, reservations = stored.owner, stored.ledger.reservations
+        if stored.exists:
+            self._known.add(owner)
         folded = self._view.sums(owner)
         settled = [each for each in reservations if is_settled(each, owner, self._view, given_up)]
         lapsed = [each for each in stored.ledger.advances if key_of(each) in given_up]
@@ -117,6 +137,7 @@ class CatchUp:
             # A fresh copy may hold the reservations of the others; of these it was known already.
             self._view.news_again(owner, news - {each.uid for each in reservations})
             raise
+        self._known.add(owner)
         metrics.FOLDS.inc()
         metrics.EXPIRED.inc(sum(key(each) in given_up for each in settled) + len(lapsed))
         given_up.difference_update(map(key, settled))
