@@ -22,6 +22,9 @@ _NONE: Params = {}
 UNCONDITIONAL = frozenset({"/api/v1/pods", "/api/v1/secrets", "/api/v1/namespaces", "/api/v1/nodes"})
 """Resources that may be replaced without saying which version."""
 
+CREATED_BY_UPDATE = frozenset({"/apis/coordination.k8s.io/v1/leases"})
+"""Resources of which a replacement of what is not there is a create, and cannot be one of what had a uid."""
+
 
 class ApiServer:
     """Answers calls; see the module.
@@ -55,7 +58,7 @@ class ApiServer:
         meta = item.setdefault("metadata", {})
         name = meta.get("name") or f"{meta.get('generateName', '')}{self.store.version:05x}"
         if meta.get("resourceVersion"):
-            raise refusals.bad("resourceVersion should not be set on objects to be created")
+            raise refusals.fault("resourceVersion should not be set on objects to be created")
         key = Key(place.resource, place.namespace, name)
         if self.store.find(key):
             raise refusals.exists(key)
@@ -68,8 +71,10 @@ class ApiServer:
     def replace(self, path: str, body: bytes, by: str = "") -> bytes:
         """Store an object in place of the one that the body names by version and uid."""
         place, item = parse(path), _decode(body)
-        key = Key(*place[:3])
-        old, new = self._found(key).body["metadata"], item["metadata"]
+        key, new = Key(*place[:3]), item["metadata"]
+        if key.resource in CREATED_BY_UPDATE and new.get("uid") and self.store.find(key) is None:
+            raise refusals.precondition(key, "UID", new["uid"], "")
+        old = self._found(key).body["metadata"]
         if new.get("name", key.name) != key.name:
             raise refusals.bad(
                 f"the name of the object ({new['name']}) does not match the name on the URL ({key.name})"
@@ -103,13 +108,10 @@ class ApiServer:
         key = Key(*parse(path)[:3])
         found = self._found(key)
         wanted = (_decode(body) if body else {}).get("preconditions") or {}
-        for what, field, words in (
-            ("uid", "uid", "UID"),
-            ("resourceVersion", "resourceVersion", "ResourceVersion"),
-        ):
-            there = found.body["metadata"][field]
+        for what in ("uid", "resourceVersion"):
+            there = found.body["metadata"][what]
             if wanted.get(what) and wanted[what] != there:
-                raise refusals.precondition(key, words, wanted[what], there)
+                raise refusals.another(key, found.body.get("kind", ""), what, wanted[what], there)
         self.store.remove(key, by)
         details = {"name": key.name, "uid": found.uid}
         return msgspec.json.encode(

@@ -35,6 +35,21 @@ def precondition(key: Key, what: str, wanted: str, found: str) -> ApiError:
     )
 
 
+def another(key: Key, kind: str, what: str, wanted: str, found: str) -> ApiError:
+    """409 of a deletion that was meant for another object, or another version of it."""
+    words, happened = (
+        ("UID", "deleted and then recreated") if what == "uid" else ("ResourceVersion", "modified")
+    )
+    plural, _, group = _plural(key).partition(".")
+    name = (kind or plural[:-1].capitalize()) + (f".{group}" if group else "")
+    return _of(
+        409,
+        "Conflict",
+        f'Operation cannot be fulfilled on {name} "{key.name}": the {words} in the precondition ({wanted}) does not '
+        f"match the {words} in record ({found}). The object might have been {happened}",
+    )
+
+
 def unconditional(key: Key) -> ApiError:
     """422 of a replacement without a version."""
     return _of(
@@ -48,6 +63,11 @@ def unconditional(key: Key) -> ApiError:
 def bad(message: str) -> ApiError:
     """400."""
     return _of(400, "BadRequest", message)
+
+
+def fault(message: str) -> ApiError:
+    """500, which is also how the API server says some things that are wrong with a request."""
+    return _of(500, "", message)
 
 
 def expired(message: str) -> ApiError:

@@ -14,8 +14,10 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
+from labquota.kube import errors
 from simulation import paths
 from simulation.apiserver import ApiServer
+from simulation.cache import error_line
 from simulation.store import Change, Store
 
 T = TypeVar("T")
@@ -168,7 +170,11 @@ class Cluster:
         self.calls.append(("watch", path))
         end = asyncio.get_running_loop().time() + float(params["timeoutSeconds"])
         lines: asyncio.Queue[bytes] = asyncio.Queue()
-        stream = self._server.watch(path, dict(params), lines.put_nowait)
+        try:
+            stream = self._server.watch(path, dict(params), lines.put_nowait)
+        except errors.ApiError as error:
+            yield error_line(error)
+            return
         try:
             while True:
                 try:
