@@ -115,7 +115,9 @@ class Connection(Wire):
         if self._answering is not None:
             self.transport.pause_reading()
         elif reader.whole:
-            if self._turn is None:  # others first: one client's hundred requests are not to be answered in one go
+            if (
+                self._turn is None
+            ):  # others first: one client's hundred requests are not to be answered in one go
                 self.transport.pause_reading()
                 self._turn = self._loop.call_soon(self._next)
         elif self._wrong:
