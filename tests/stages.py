@@ -12,8 +12,11 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -74,7 +77,9 @@ def pytest(*folders: str) -> Result:
         report = Path(name) / "report.xml"
         paths = [str(TESTS / folder) for folder in folders]
         command = [sys.executable, "-m", "pytest", "--quiet", f"--junitxml={report}", *paths]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        code = subprocess.run(
+            command, cwd=ROOT, check=False, stdout=_TOLD.get(), stderr=_TOLD.get()
+        ).returncode
         return _read(report, code)
 
 
@@ -105,6 +110,11 @@ STAGES: dict[str, Callable[[], Result]] = {
     "storm": lambda: pytest("storm"),
 }
 
+BEFORE = ("unit", "property")
+BESIDE = ("simulation", "mutants", "differential")
+"""Need one core and no control plane: they run on the other core while those of `BEFORE` do."""
+_TOLD: ContextVar[IO[bytes] | None] = ContextVar("told", default=None)
+
 
 def main() -> int:
     """Run the stages; 1 if a test failed or was skipped."""
@@ -117,20 +127,55 @@ def main() -> int:
     if unknown:
         parser.error(f"no stage {', '.join(unknown)}; there are {', '.join(STAGES)}")
     results: dict[str, Result] = {}
-    for name in chosen:
-        print(f"\n== {name} ==", flush=True)
-        began = time.monotonic()
-        results[name] = STAGES[name]()
-        results[name].seconds = time.monotonic() - began
-    return _sum_up(results)
+    began = time.monotonic()
+    beside = [name for name in chosen if name in BESIDE] if set(BEFORE) & set(chosen) else []
+    with tempfile.TemporaryFile() as told, ThreadPoolExecutor() as lane:
+        running = None
+        for name in [name for name in chosen if name not in beside]:
+            if name in BEFORE and beside and running is None:
+                running = lane.submit(_stages_beside, beside, told)
+            elif name not in BEFORE and running is not None:
+                results.update(_joined(running, told))
+                beside, running = [], None
+            print(f"\n== {name} ==", flush=True)
+            results[name] = _timed(name)
+        if running is not None:
+            results.update(_joined(running, told))
+    return _sum_up({name: results[name] for name in chosen}, time.monotonic() - began)
 
 
-def _sum_up(results: dict[str, Result]) -> int:
+def _timed(name: str) -> Result:
+    began = time.monotonic()
+    result = STAGES[name]()
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _stages_beside(names: list[str], told: IO[bytes]) -> dict[str, Result]:
+    """Stages on the other core, one after the other; what they say is kept for later."""
+    _TOLD.set(told)
+    results = {}
+    for name in names:
+        told.write(f"\n== {name}, beside the others ==\n".encode())
+        told.flush()
+        results[name] = _timed(name)
+    return results
+
+
+def _joined(running: Future[dict[str, Result]], told: IO[bytes]) -> dict[str, Result]:
+    """Wait for the stages beside, and show what they said."""
+    results = running.result()
+    told.seek(0)
+    print(told.read().decode(errors="replace"), flush=True)
+    return results
+
+
+def _sum_up(results: dict[str, Result], seconds: float) -> int:
     print("\n== summary ==")
     for name, result in results.items():
         print(f"{name:14} {_clock(result.seconds):>6}   {result}")
     total = sum(results.values(), Result())
-    print(f"{'all':14} {_clock(total.seconds):>6}")
+    print(f"{'all':14} {_clock(seconds):>6}")
     if total.skipped:
         print("A skipped test counts as a failure.")
     print(f"\n{total}", flush=True)
