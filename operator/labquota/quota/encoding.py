@@ -105,7 +105,8 @@ def _reservation(reservation: Reservation) -> str:
     head = " ".join(words)
     if not _WORDS.fullmatch(head):
         head = " ".join(map(_word, words))  # says which word it is
-    return f"{head} {_amounts(reservation.before)} {_amounts(reservation.after)}"
+    before, after = tuple(reservation.before.items()), tuple(reservation.after.items())
+    return f"{head} {_text_of_pod(before)} {_text_of_pod(after)}"
 
 
 def _line(text: str) -> Reservation:
@@ -116,8 +117,8 @@ def _line(text: str) -> Reservation:
         name=_named(name),
         version="" if version == _NOTHING else _digits(version),
         review="" if review == _NOTHING else _word(review),
-        before=_parse(before),
-        after=_parse(after),
+        before=dict(_pairs_of_pod(before)),
+        after=dict(_pairs_of_pod(after)),
     )
 
 
@@ -125,9 +126,7 @@ def _amounts(amounts: Amounts) -> str:
     return _text(tuple(amounts.items()))
 
 
-@lru_cache(maxsize=4096)
 def _text(pairs: tuple[tuple[str, int], ...]) -> str:
-    """As `_pairs`: every reservation of a ledger is written with every admission."""
     return ",".join(f"{_word(key)}={min(amount, MAX)}" for key, amount in sorted(pairs)) or _NOTHING
 
 
@@ -135,9 +134,7 @@ def _parse(text: str) -> Amounts:
     return dict(_pairs(text))
 
 
-@lru_cache(maxsize=4096)
 def _pairs(text: str) -> tuple[tuple[str, int], ...]:
-    """Pods of one owner are often alike, and their amounts come by again with every admission."""
     if text == _NOTHING:
         return ()
     pairs = []
@@ -149,6 +146,11 @@ def _pairs(text: str) -> tuple[tuple[str, int], ...]:
         pairs.append((key, int(amount)))
         last = key
     return tuple(pairs)
+
+
+# Pods of one owner are often alike, and their amounts come by again with every admission; sums never do.
+_text_of_pod = lru_cache(maxsize=1024)(_text)
+_pairs_of_pod = lru_cache(maxsize=1024)(_pairs)
 
 
 def _digits(text: str) -> str:
