@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from simulation.deeds import Deed
 
 NAMESPACES: Final = "/api/v1/namespaces"
+CRD: Final = Key(marker.CRD_PATH, "", marker.CRD_NAME)
+LEASE: Final = Key("/apis/coordination.k8s.io/v1/leases", "labquota-system", marker.LEASE_NAME)
 LAG_SECONDS: Final = 0.004
 
 
@@ -107,9 +109,23 @@ class Cluster:
 
     def begin(self, limits: dict[str, str], on_error: str = "Allow") -> None:
         """Store what is there before labquota runs: its definition and a group for everybody."""
-        self.store.put(Key(marker.CRD_PATH, "", marker.CRD_NAME), {"metadata": {"name": marker.CRD_NAME}})
+        self.store.put(CRD, {"metadata": {"name": marker.CRD_NAME}})
         self.store.put(Key(NAMESPACES, "", "lab"), {"metadata": {"name": "lab"}})
         self.limit(limits, on_error)
+
+    def leave_marker(self) -> None:
+        """Store the Lease as an operator leaves it that has folded everything, and stops."""
+        crd = self.store.find(CRD)
+        assert crd is not None
+        annotations = dict(marker.of(str(self.store.version), crd.uid, 1))
+        meta = {"name": LEASE.name, "namespace": LEASE.namespace, "annotations": annotations}
+        spec = {
+            "holderIdentity": "",
+            "leaseDurationSeconds": 10,
+            "leaseTransitions": 1,
+            "renewTime": self.stamp(),
+        }
+        self.store.put(LEASE, {"metadata": meta, "spec": spec})
 
     def boot(self) -> None:
         """Start the API servers."""

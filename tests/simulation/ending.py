@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING
 
 from labquota.kube import marker
 from simulation.checker import NAMES, SETTLED_SECONDS
-from simulation.paths import Key
+from simulation.cluster import LEASE
 
 if TYPE_CHECKING:
     from simulation.history import History
 
-LEASE = Key("/apis/coordination.k8s.io/v1/leases", "labquota-system", marker.LEASE_NAME)
 TAKEOVER_SECONDS = 14.0
 LOST_SECONDS = 150.0
 """A watch from a version of a history that has ended is silent, and is given up after the second silence of 70 s."""
@@ -25,10 +24,11 @@ def check(history: "History") -> None:
 
     if checker.has_lost_history:
         longest += LOST_SECONDS
-    leads = _Leading(history)
-    history.wait(TAKEOVER_SECONDS * 2, leads)
-    if not history.found and not leads():
-        checker.fail(f"start: nobody leads {TAKEOVER_SECONDS * 2:.0f} s after the last fault")
+    if history.plan.probed:
+        leads = _Leading(history)
+        history.wait(TAKEOVER_SECONDS * 2, leads)
+        if not history.found and not leads():
+            checker.fail(f"start: nobody leads {TAKEOVER_SECONDS * 2:.0f} s after the last fault")
     looked_at = -1
 
     def idle() -> bool:
@@ -49,7 +49,7 @@ def check(history: "History") -> None:
         history.found = checker.found
         return
     checker.settled()
-    for owner in sorted(checker.owners())[:1]:
+    for owner in sorted(checker.owners())[: history.plan.probed]:
         _fill(history, owner)
 
 

@@ -48,15 +48,7 @@ class History:
         collecting = gc.isenabled()
         gc.disable()  # nothing here is kept for long, and what one history leaves goes with it
         try:
-            cluster.begin(plan.limits, plan.on_error)
-            for name, owner, asks in plan.adopted:
-                body = kubernetes.pod(name, owner, asks, cluster.store.uid())
-                cluster.store.put(Key(kubernetes.PODS, kubernetes.NAMESPACE, name), body, ADOPTED)
-            cluster.boot()
-            for operator in cluster.operators:
-                operator.reports = plan.reports
-            for machine in (*cluster.operators, *cluster.webhooks):
-                machine.boot()
+            self._begin()
             if not plan.cold:
                 self._run(START_SECONDS, self._ready)
                 self._look_at = 0.0
@@ -73,6 +65,21 @@ class History:
             if collecting:
                 gc.enable()
         return self.found
+
+    def _begin(self) -> None:
+        """What is there before, then the start of all processes."""
+        cluster, plan = self.cluster, self.plan
+        cluster.begin(plan.limits, plan.on_error)
+        for name, owner, asks in plan.adopted:
+            body = kubernetes.pod(name, owner, asks, cluster.store.uid())
+            cluster.store.put(Key(kubernetes.PODS, kubernetes.NAMESPACE, name), body, ADOPTED)
+        if plan.warm:
+            cluster.leave_marker()
+        cluster.boot()
+        for operator in cluster.operators:
+            operator.reports = plan.reports
+        for machine in (*cluster.operators, *cluster.webhooks):
+            machine.boot()
 
     def wait(self, seconds: float, done: Any = None) -> bool:
         """Let time pass; False when something was found."""

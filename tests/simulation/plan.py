@@ -56,6 +56,8 @@ class Plan:
         slowest: the most seconds that a message takes while nothing is wrong.
         lag: the most seconds that a watch cache is behind while nothing is wrong.
         cold: steps begin with the first start of the processes, not when all are ready.
+        warm: an operator has folded everything, and has stopped; else none was ever there.
+        probed: in the end it is tried whether all of a budget is to be had.
         reports: operators publish OwnerUsage, too.
         adopted: pods that are older than labquota: name, owner and what they ask for.
         name: of the profile.
@@ -73,20 +75,24 @@ class Plan:
     slowest: float = 0.004
     lag: float = 0.004
     cold: bool = False
+    warm: bool = False
+    probed: bool = True
     reports: bool = False
     adopted: tuple[tuple[str, str, dict[str, str]], ...] = ()
     name: str = ""
 
     @property
     def is_calm(self) -> bool:
-        """Whether nothing goes wrong."""
-        return not self.cold and all(step.what in DEEDS for step in self.steps)
+        """Whether nothing goes wrong, and an operator has led for a while."""
+        return not self.cold and not self.warm and all(step.what in DEEDS for step in self.steps)
 
     def text(self) -> str:
         """For people: what there is, and the steps."""
         parts = [f"{self.webhooks} webhooks, {self.operators} operators", f"limits {self.limits}"]
         parts.append(f"failurePolicy {'Ignore' if self.fails_open else 'Fail'}, onError {self.on_error}")
         parts.append(f"creates take {self.create_seconds:g} s at most, seed of delays {self.seed}")
+        if self.warm:
+            parts.append("an operator was there before")
         if self.cold:
             parts.append("from the first start")
         parts += [f"{name} of {owner} is older: {asks}" for name, owner, asks in self.adopted]

@@ -65,13 +65,15 @@ class Profile:
     create_seconds: tuple[float, ...] = (6.0, 6.0, 44.0)
     burst: float = 0.6
     cold: float = 0.1
+    warm: float = 0.6
+    """How likely an operator was there before."""
     adopted: int = 0
     """The most pods that are older than labquota."""
 
 
 PROFILES: Final = {
     "mixed": Profile(),
-    "calm": Profile(woes=(0, 0), deeds=(4, 12)),
+    "calm": Profile(woes=(0, 0), deeds=(4, 12), warm=0.0),
     "calls": Profile(woes=(1, 4), misfortunes={"fault": 1.0}),
     "crashes": Profile(woes=(1, 3), misfortunes={"crash": 2.0, "fault": 1.0, "stop": 1.0}, late=0.3),
     "stale": Profile(
@@ -101,6 +103,7 @@ PROFILES: Final = {
     "beginning": Profile(adopted=4, cold=1.0, woes=(0, 2)),
     "churn": Profile(
         woes=(0, 0),
+        warm=0.0,
         deeds=(10, 18),
         mixture={"create": 5.0, "end": 4.0},
         late=0.0,
@@ -156,6 +159,8 @@ class _Planner:
             lag=rng.choice((0.002, 0.01, 0.1)),
             cold=rng.random() < profile.cold,
             reports=rng.random() < 0.05,
+            warm=not profile.adopted and rng.random() < profile.warm,
+            probed=rng.random() < 0.4,
             adopted=self._adopted(),
             name=self._name,
         )

@@ -72,6 +72,8 @@ class _Shrinking:
     def _milder(self) -> Iterator[Callable[[Plan], Plan]]:
         yield lambda plan: replace(plan, cold=False)
         yield lambda plan: replace(plan, reports=False)
+        yield lambda plan: replace(plan, warm=True, cold=False, adopted=())
+        yield lambda plan: replace(plan, probed=False)
         yield lambda plan: replace(plan, fails_open=False)
         yield lambda plan: replace(plan, on_error="Deny")
         yield lambda plan: replace(plan, webhooks=plan.webhooks - 1) if plan.webhooks > 1 else plan
