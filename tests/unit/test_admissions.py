@@ -535,12 +535,14 @@ def test_nothing_is_kept_of_an_owner_who_has_been_served() -> None:
 def test_with_many_in_flight_a_replica_lets_the_operator_go_first() -> None:
     async def scenario() -> None:
         cluster = Cluster()
-        some = tuple(create(f"p{number}", gpu=1) for number in range(worker.CROWDED))
+        some = tuple(create(f"p{number}", gpu=1) for number in range(worker.CROWDED + 1))
         put(cluster, Ledger(reservations=some))
         one = replica(cluster, group(aggregate={"gpu": 1000}))
+        await one.store.read(ALICE)
         assert (await one.judge("next", gpu=1)).allowed
         assert asyncio.get_running_loop().time() > 0
         put(cluster, Ledger(reservations=some[:-1]), BOB)
+        await one.store.read(BOB)
         now = asyncio.get_running_loop().time()
         assert (await one.judge("next", owner=BOB, gpu=1)).allowed
         assert asyncio.get_running_loop().time() == now

@@ -37,7 +37,7 @@ def test_a_ledger_with_a_hundred_reservations_goes_before_other_folds(
         for owner in OTHERS:
             put(cluster, WRONG, owner)
         await asyncio.sleep(1)
-        put(cluster, Ledger({"pods": 1}, epoch=1, reservations=tuple(create(name) for name in names)), BOB)
+        put(cluster, Ledger(epoch=1, reservations=tuple(create(name) for name in names)), BOB)
         await soon(lambda: not held(cluster, BOB).reservations, 20)
         assert (left(cluster) > 10) is is_first
         await soon(lambda: not left(cluster), 20)
@@ -59,7 +59,7 @@ def test_what_frees_something_goes_before_a_large_ledger() -> None:
             put(cluster, WRONG, owner)
         await asyncio.sleep(1)
         operator.seen.clear()
-        put(cluster, Ledger({"pods": 1}, epoch=1, reservations=tuple(create(name) for name in names)), BOB)
+        put(cluster, Ledger(epoch=1, reservations=tuple(create(name) for name in names)), BOB)
         cluster.drop(pod_path("a"))
         await soon(lambda: not left(cluster), 20)
         order.extend(stored.owner for stored, _ in operator.seen)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from labquota.kube import errors, ledgers
-from labquota.quota import advances
+from labquota.quota import advances, encoding, ledger
 from labquota.quota.ledger import Book
 from labquota.webhook import worker
 from unit.builders import ALICE, group, manifest, world
@@ -318,3 +318,59 @@ def test_what_was_folded_before_it_was_put_down_refuses_nobody() -> None:
         watching.cancel()
 
     run(operating(Cluster(), world(OF), scenario))
+
+
+def test_pods_that_are_never_stored_fill_no_ledger_through_advances() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        one = replica(cluster, group(aggregate={"gpu": 100_000}))
+        refused = 0
+        for number in range(1500):
+            judged = (await all_of(one.judge(f"p{number}", gpu=1)))[0]
+            refused += not getattr(judged, "allowed", False)
+            await asyncio.sleep(0.002)
+        await asyncio.sleep(10)
+        assert refused, len(held(cluster).reservations)
+        assert len(held(cluster).reservations) <= ledger.MOST_RESERVATIONS
+        assert len(encoding.encode(held(cluster))) <= ledger.MOST_BYTES
+
+    run(scenario())
+
+
+def test_dry_runs_put_nothing_off() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        one = await bursting(cluster)
+        await one.judge("third", gpu=1)
+        for number in range(12):
+            await asyncio.sleep(0.5)
+            await one.judge(f"dry{number}", gpu=1, dry_run=True)
+        assert held(cluster).advances == ()
+        assert Book(held(cluster)).total["gpu"] == 3
+
+    run(scenario())
+
+
+def test_a_replica_that_ends_tries_more_than_once() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        one = await bursting(cluster)
+        cluster.plan("replace", Fault(CUT_OFF, "before"), Fault(CUT_OFF, "before"))
+        await one.admissions.close(2.0)
+        assert held(cluster).advances == ()
+
+    run(scenario())
+
+
+def test_what_is_given_while_a_crowded_ledger_waits_for_the_operator_is_not_lost() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        one = replica(cluster, group(aggregate={"gpu": 100_000}))
+        for number in range(600):
+            assert (await one.judge(f"p{number}", gpu=1)).allowed
+            assert Book(held(cluster)).total["gpu"] >= number + 1
+            await asyncio.sleep(0.002)
+        await asyncio.sleep(10)
+        assert len(held(cluster).reservations) == 600
+
+    run(scenario())

@@ -17,7 +17,7 @@ from labquota.controllers.pacing import Pace, Rank
 from labquota.controllers.pods import Pods
 from labquota.controllers.schedule import Schedule, Turn
 from labquota.controllers.settling import Key
-from labquota.kube import errors, versions
+from labquota.kube import errors
 from labquota.kube.errors import Lost
 from labquota.kube.ledgers import Ledgers, Stored
 from labquota.quota.encoding import LedgerError
@@ -82,15 +82,17 @@ class Folder:
 
     def _counts_twice(self, stored: Stored) -> bool:
         """Whether a reservation's pod is over or folded already, as one is that was let through from an advance."""
-        same = stored.ledger.folded == self._view.sums(stored.owner)
+        folded = stored.ledger.folded.get("pods", 0)
         for reservation in stored.ledger.reservations:
             charge = self._view.find(reservation.uid)
             if charge is None:
                 if self._view.has_ended(reservation.uid):
                     return True
-            elif reservation.creates and (same or not versions.newer(charge.version, stored.ledger.view)):
-                return True
-        return False
+            elif reservation.creates:
+                if not self._view.holds(charge):
+                    return True
+                folded += 1
+        return folded > self._view.sums(stored.owner).get("pods", 0)
 
     async def run(self, epoch: int) -> None:
         """Fold whatever is due, until cancelled.

@@ -106,7 +106,7 @@ class Means:
             await asyncio.sleep(_LOOK_SECONDS)
         until = self.now() + _FREEING_SECONDS
         put_down = {each.uid for each in self._ledger(owner).reservations}
-        while self.now() < until:
+        while put_down and self.now() < until:
             if not put_down <= {each.uid for each in self._ledger(owner).reservations}:
                 return
             await asyncio.sleep(_LOOK_SECONDS)

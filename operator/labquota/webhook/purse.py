@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from labquota.quota import advances, verdict
+from labquota.quota import advances, ledger, verdict
 from labquota.quota.admission import ALLOWED
 from labquota.quota.advances import Advance
 from labquota.quota.amounts import Amounts, largest, rise
@@ -117,19 +117,25 @@ class Purse:
 
     def rest(self, seconds: float = _REST_SECONDS) -> None:
         """Give nothing more, and take no advance for a while: another replica needs what is left."""
-        self._resting = self._now() + seconds
+        self._resting = max(self._resting, self._now() + seconds)
         self._grant = None
 
-    def settle(self, book: Book) -> None:
-        """Put down what was given, in place of the advance, in a book that is to be swapped in."""
+    def settle(self, book: Book) -> bool:
+        """Put down what was given, in place of the advance, in a book that is to be swapped in.
+
+        Returns:
+            Whether it must be: the advance is recalled.
+        """
         ours = [advance for advance in book.advances if advance.is_of(self._holder)]
         if ours:
             book.advances = tuple(each for each in book.advances if each not in ours)
-        if any(advance.recalled for advance in ours) or (self.has_grant and not ours):
+        recalled = any(advance.recalled for advance in ours)
+        if recalled or (self.has_grant and not ours):
             self.rest()
         for reservation in self.given.values():
             if not book.holds(reservation):
                 book.join(reservation)
+        return recalled
 
     def fill(self, book: Book, taken: Iterable[Case]) -> None:
         """Put an advance into a book, if what came lately says that more will come and there is plenty left.
@@ -140,12 +146,10 @@ class Purse:
         """
         cases = [case for case in taken if _is_plain(case)]
         limits = cases[-1].limits.aggregate if cases else self._grant.limits if self._grant else None
-        each = largest(
-            *(case.reservation.after for case in cases), *(one.after for one in self.given.values())
-        )
+        alike = [*(case.reservation for case in cases), *self.given.values()]
         new = None
-        if limits is not None and each and self._open and self._now() > self._resting:
-            new = self._next(book, limits, each, len(cases))
+        if limits is not None and alike and self._open and self._now() > self._resting:
+            new = self._next(book, limits, alike, len(cases))
         if new is not None:
             name = f"{self._holder}.{next(self._numbers)}"
             book.advances = (*book.advances, Advance(id=name, amounts=new.amounts))
@@ -169,15 +173,23 @@ class Purse:
             for each in self.given.values():
                 self._left = rise(each.after, self._left)
 
-    def _next(self, book: Book, limits: Mapping[str, Limit], each: Amounts, cases: int) -> _Grant | None:
+    def _next(
+        self, book: Book, limits: Mapping[str, Limit], alike: list[Reservation], cases: int
+    ) -> _Grant | None:
         """The advance to ask for: twice as much as came lately."""
         now = self._now()
         came = cases + sum(now - at <= BURST_SECONDS for at in self._came)
         if came < _BURST:
             return None
-        pods = min(max(2 * came, advances.FEWEST), advances.MOST)
+        pods = min(max(2 * came, advances.FEWEST), advances.MOST, _room(book, max(map(len, alike))))
+        each = largest(*(one.after for one in alike))
         amounts = advances.size(pods, each, book.total, capped(limits))
         return _Grant(amounts, now + advances.VALID_SECONDS, limits, book, {}) if amounts else None
+
+
+def _room(book: Book, line: int) -> int:
+    """How many pods, of so many bytes each, a ledger can take with room for as many more: see `reasons.of_book`."""
+    return min(ledger.MOST_RESERVATIONS - len(book), (ledger.MOST_BYTES - book.size) // line) // 2
 
 
 def _is_plain(case: Case) -> bool:

@@ -33,7 +33,11 @@ def needed(
     back = advances.together(held)
     for reservation in given:
         back = add(back, reservation.after)
-    refused = [waiting.case for waiting, judged in zip(batch, verdicts, strict=True) if not judged.allowed]
+    refused = [
+        waiting.case
+        for waiting, judged in zip(batch, verdicts, strict=True)
+        if not judged.allowed and all(cause.code.startswith("AGGREGATE_") for cause in judged.causes)
+    ]
     if back and any(case is not None and _would_fit(case, book, back) for case in refused):
         return True, {each.id for each in held}
     return False, set()

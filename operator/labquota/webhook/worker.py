@@ -32,6 +32,8 @@ IDLE_SECONDS: Final = 3.0
 """After which an advance that nothing was given out of is given back."""
 CROWDED: Final = 200
 """Open reservations above which a replica lets the operator write first."""
+_CLOSING_SECONDS: Final = 0.1
+"""Between two tries to give everything back."""
 _PATIENCE: Final = 4.0
 """Seconds after which a call to the API server without an answer is an outage and not a queue."""
 _AWAY: Final = "no operator frees what finished pods held, so a refusal may be wrong"
@@ -89,9 +91,11 @@ class Worker:
     async def close(self) -> None:
         """Give the advance back, and write down what was given: this replica ends."""
         self._purse.rest(float("inf"))
-        self._write_now()
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        while not self._purse.is_empty:
+            self._write_now()
+            if self._task is not None:
+                await asyncio.wait([self._task])
+            await asyncio.sleep(_CLOSING_SECONDS)
 
     @property
     def outage(self) -> str:
@@ -113,7 +117,11 @@ class Worker:
             if self._timer.when() <= loop.time() + seconds:
                 return
             self._timer.cancel()
-        self._timer = loop.call_later(seconds, self._write_now)
+        self._timer = loop.call_later(seconds, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._write_now()
 
     def _write_now(self) -> None:
         self._due = True
@@ -128,10 +136,11 @@ class Worker:
         batch: list[Waiting] = []
         try:
             while self._queue or self._due:
-                self._plan_nothing()  # what is left to do is planned at the end
                 batch = [waiting for waiting in self._queue if not waiting.abandoned]
                 self._queue.clear()
                 due, self._due = self._due and not self._purse.is_empty, False
+                if due:
+                    self._plan_nothing()
                 await self._serve(batch, due=due)
         except Exception as error:  # noqa: BLE001  a bug must not leave requests without an answer
             for waiting in (*batch, *self._queue):
@@ -154,6 +163,7 @@ class Worker:
             batch: The requests.
             due: Whether the purse is to be written down even if none of them needs a write.
         """
+        await self._let_the_operator_go_first()
         stored, fresh = self._of.store.copy(self._owner), False
         conflicts = 0
         while (batch := self._mine(batch)) or due:
@@ -161,8 +171,9 @@ class Worker:
                 if stored is None:
                     stored, fresh = await self._call_read(), True
                     batch = self._mine(batch)
+                # From here to the swap nothing may be waited for: what is given meanwhile would be in neither.
                 book = self._of.open(stored)
-                self._purse.settle(book)
+                due = self._purse.settle(book) or due
                 before = len(book), book.groups
                 verdicts = [waiting.judge(book) for waiting in batch]
                 if not fresh and not all(verdict.allowed for verdict in verdicts):
@@ -170,7 +181,6 @@ class Worker:
                     continue
                 put_off, recalled = self._recall(book, batch, verdicts)
                 if due or put_off or before != (len(book), book.groups):
-                    await self._of.pause(0.2 if len(book) > CROWDED and conflicts == 0 else 0.0)
                     await self._call_swap(stored, book, batch, verdicts)
             except errors.Conflict:
                 conflicts += 1
@@ -187,6 +197,11 @@ class Worker:
                 if batch:
                     await self._of.until_given_back(self._owner, recalled)
                     stored, fresh = None, False
+
+    async def _let_the_operator_go_first(self) -> None:
+        copy = self._of.store.copy(self._owner)
+        if copy is not None and len(copy.ledger.reservations) > CROWDED:
+            await self._of.pause(0.2)
 
     def _recall(self, book: Book, batch: list[Waiting], verdicts: list[Verdict]) -> tuple[bool, set[str]]:
         """Whether to put refusals off, and the advances of others that were marked for it; ours is given up then."""
@@ -211,8 +226,11 @@ class Worker:
 
     async def _call_read(self) -> Stored:
         self._calling_since = self._of.now()
-        stored = await self._of.read(self._owner)
-        self._calling_since, self._failure = None, ""
+        try:
+            stored = await self._of.read(self._owner)
+        finally:
+            self._calling_since = None
+        self._failure = ""
         return stored
 
     async def _call_swap(
@@ -221,9 +239,14 @@ class Worker:
         self._calling_since = self._of.now()
         pairs = zip(batch, verdicts, strict=True)
         self._purse.fill(book, [one.case for one, judged in pairs if judged.allowed and one.case is not None])
-        await self._of.write(stored, book)
+        try:
+            await self._of.write(stored, book)
+        finally:
+            self._calling_since = None
         self._purse.stored(book)
-        self._calling_since, self._failure, self._unknown_since = None, "", None
+        self._failure, self._unknown_since = "", None
+        self._plan_nothing()  # what is left to do is planned at the end
+        self.told()  # what the watch has shown meanwhile
 
     async def _may_try_again(self, error: Exception, batch: list[Waiting]) -> bool:
         """After a failure: whether another try may help. If not, the batch has been told."""
