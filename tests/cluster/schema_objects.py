@@ -8,7 +8,8 @@ from urllib.parse import quote
 import yaml
 
 from controlplane import Client, ControlPlane
-from labquota.api import API_VERSION, generate
+from labquota.api import API_VERSION
+from labquota.api.generate import CRDS
 
 ROOT = f"/apis/{API_VERSION}"
 
@@ -50,7 +51,7 @@ class Resources:
     def __init__(self, plane: ControlPlane) -> None:
         self.plane = plane
         self.client: Client = plane.admin.client()
-        definitions = [yaml.safe_load(text) for text in generate.files().values()]
+        definitions = [yaml.safe_load(text) for text in CRDS.files().values()]
         self.client.apply(definitions)
         deadline = time.monotonic() + 20
         while not all(self._served(definition) for definition in definitions):

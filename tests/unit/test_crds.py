@@ -8,10 +8,11 @@ import msgspec
 import pytest
 import yaml
 
-from labquota.api import generate, schema
+from labquota.api import schema
 from labquota.api.definitions import DEFINITIONS
+from labquota.api.generate import CRDS
 
-FILES = generate.files()
+FILES = CRDS.files()
 
 
 def properties(part: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -35,29 +36,29 @@ NAMES = [name for name, _ in ALL]
 
 
 def test_the_checked_in_files_are_current() -> None:
-    assert generate.stale(generate.FOLDER) == []
+    assert CRDS.stale(CRDS.folder) == []
 
 
 def test_check_is_silent_about_what_was_just_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert generate.main(["--folder", str(tmp_path / "crds")]) == 0
-    assert generate.main(["--folder", str(tmp_path / "crds"), "--check"]) == 0
+    assert CRDS.main(["--folder", str(tmp_path / "crds")]) == 0
+    assert CRDS.main(["--folder", str(tmp_path / "crds"), "--check"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
 def test_check_names_each_file_that_is_not_as_it_should_be(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    generate.main(["--folder", str(tmp_path)])
+    CRDS.main(["--folder", str(tmp_path)])
     (tmp_path / "ownerledgers.yaml").unlink()
     (tmp_path / "ownerusages.yaml").write_text("edited by hand\n")
     (tmp_path / "leftover.yaml").write_text("")
-    assert generate.main(["--folder", str(tmp_path), "--check"]) == 1
+    assert CRDS.main(["--folder", str(tmp_path), "--check"]) == 1
     assert capsys.readouterr().err.splitlines() == [
         f"{tmp_path.name}/ownerledgers.yaml is missing",
         f"{tmp_path.name}/ownerusages.yaml is stale",
-        f"{tmp_path.name}/leftover.yaml is not one of labquota's kinds: remove it",
+        f"{tmp_path.name}/leftover.yaml is none of these: remove it",
         "Run `python -m labquota.api.generate` and commit what it writes.",
     ]
     assert (tmp_path / "ownerusages.yaml").read_text() == "edited by hand\n"
