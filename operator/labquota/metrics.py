@@ -26,6 +26,10 @@ NO_STAMP: Final = Counter(
     "labquota_admission_pods_without_stamp",
     "Pods that came without an owner's stamp: the policy is not in place.",
 )
+UNSTAMPED: Final = Counter(
+    "labquota_stamping_failures",
+    "Objects that could not be stamped since something could not be read; their pods are asked about again.",
+)
 SWAPS: Final = Counter("labquota_ledger_swaps", "Compare-and-swaps of ledgers that this replica sent.")
 CONFLICTS: Final = Counter("labquota_ledger_conflicts", "Those that lost against another writer.")
 DECODE_FAILURES: Final = Counter(
@@ -47,6 +51,7 @@ BYPASSED: Final = Counter(
     "labquota_operator_pods_bypassed",
     "Pods of limited owners that appeared without having passed the webhook.",
 )
+PINNED: Final = Counter("labquota_operator_owners_pinned", "Pods that got the stamp that they came without.")
 FOLD_SECONDS: Final = Histogram(
     "labquota_operator_fold_delay_seconds",
     "Time from a change in the view to the ledger that shows it.",

@@ -37,6 +37,9 @@ class Settings:
     reuse_port: bool = _setting(False, "Share the port with other replicas on one host (SO_REUSEPORT).")
     metrics_host: str = _setting("0.0.0.0", "Address of /metrics, /healthz and /readyz.")  # noqa: S104  as host
     metrics_port: int = _setting(8080, "Port of /metrics, /healthz and /readyz; 0: none.")
+    owners: str = _setting(
+        "", "File with the owners' settings: whom to believe whose a pod is (docs/owners.md); empty: nobody."
+    )
     create_seconds: float = _setting(
         44.0,
         "The longest a create or resize that the webhook allowed can take until it is stored: 34 s in the API "

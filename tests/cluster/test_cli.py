@@ -86,18 +86,16 @@ async def test_a_pod_that_exists_is_explained_without_its_own_charge(world: Worl
         assert (result["resources"]["gpu"]["used"], result["resources"]["gpu"]["remains"]) == ("0", "2")
 
 
-def test_a_deployments_pods_belong_to_the_owner_of_their_namespace(world: World) -> None:
-    alice = world.user("alice")
-    where = world.namespace(owner=f"user:{alice.name}")
+def test_a_deployments_pods_belong_to_who_creates_it(world: World) -> None:
+    alice, bob = world.user("alice"), world.user("bob")
+    where = world.namespace(owner=world.owner(bob))
     world.group("solo", aggregate={"gpu": 2}, subjects=[f"user:{alice.name}"])
     deployment = manifests.deployment("web", where, replicas=3, gpu=1)
     (result,) = json.loads(ask(alice, "explain", "-f", "-", "-o", "json", manifest=deployment, code=1))[
         "results"
     ]
-    assert (result["owner"], result["admitted"]) == (f"user:{alice.name}", 2)
-    assert result["ownerWhy"] == (
-        f"a controller makes the pods: annotation labquota.dev/owner of namespace {where}"
-    )
+    assert (result["owner"], result["admitted"]) == (world.owner(alice), 2)
+    assert result["ownerWhy"] == "who creates a workload owns its pods"
 
 
 async def test_the_defaults_of_a_limit_range_count_as_in_the_cluster(world: World) -> None:

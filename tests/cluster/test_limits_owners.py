@@ -1,9 +1,10 @@
-"""Who pays: the requester by their stamp, whatever they write; for controllers' pods the namespace's owner."""
+"""Who pays: the requester by their stamp, whatever they write; for their workloads' pods, too."""
 
 from typing import Any
 
 from cluster.steps import eventually, fill, held, line, pod_path, service_account, settled
-from harness import AsyncClient, World, manifests
+from controlplane import User
+from harness import CONTROLLER, AsyncClient, World, manifests
 from harness.clients import pods
 
 STAMP = "labquota.dev/owner"
@@ -37,14 +38,20 @@ async def test_the_owner_of_a_pod_cannot_be_changed_removed_or_bound_away(world:
     unscheduled = {"schedulerName": "nobody"}
     async with world.client(alice) as client, world.client() as admin:
         await fill(client, held("one", where, spec=unscheduled))
-        for stamp in (world.owner(bob), None):
-            for who, path in ((client, ""), (admin, "/status")):
-                patch = {"metadata": {"annotations": {STAMP: stamp}}}
-                answer = await who.patch(f"{pod_path(where, 'one')}{path}", patch)
-                assert answer.status == 403, answer
-                assert answer.message.endswith(
-                    f'OWNER_FORGED: annotation {STAMP} is set when a pod is created and stays "{first}"'
-                )
+        for stamp, who, path in (
+            (world.owner(bob), client, ""),
+            (world.owner(bob), admin, "/status"),
+            (None, admin, "/status"),
+        ):
+            patch = {"metadata": {"annotations": {STAMP: stamp}}}
+            answer = await who.patch(f"{pod_path(where, 'one')}{path}", patch)
+            assert answer.status == 403, answer
+            assert answer.message.endswith(
+                f'OWNER_FORGED: annotation {STAMP} says who created it and stays "{first}"'
+            )
+        dropped = await client.patch(pod_path(where, "one"), {"metadata": {"annotations": {STAMP: None}}})
+        assert dropped.ok, dropped.message
+        assert await stamps(client, where) == [first], "what is left out is put back"
         binding = {
             "apiVersion": "v1",
             "kind": "Binding",
@@ -93,12 +100,14 @@ async def test_a_service_account_pays_for_the_pods_that_it_makes_itself(world: W
     )
 
 
-async def test_the_pods_of_a_deployment_belong_to_the_owner_that_the_namespace_names(world: World) -> None:
+async def test_the_pods_of_a_deployment_belong_to_who_created_it_whatever_the_namespace_says(
+    world: World,
+) -> None:
     alice, bob = world.user("alice"), world.user("bob")
-    owner = world.owner(bob)
-    where = world.namespace(owner=owner)
+    owner = world.owner(alice)
+    where = world.namespace(owner=world.owner(bob))
     world.group("student", subjects=[owner], aggregate={"gpu": 2})
-    async with world.client(alice) as client, world.client(bob) as his:
+    async with world.client(alice) as client:
         made = manifests.deployment("web", where, replicas=3, gpu=1)
         assert (await client.create(f"/apis/apps/v1/namespaces/{where}/deployments", made)).ok
 
@@ -107,26 +116,33 @@ async def test_the_pods_of_a_deployment_belong_to_the_owner_that_the_namespace_n
                 "AGGREGATE_GPU_QUOTA_EXCEEDED" in each["message"] for each in await events(client, where)
             )
 
-        await eventually(told, 10, "the ReplicaSet's event carries the refusal")
+        await eventually(told, 10, "an event carries the refusal")
         assert await stamps(client, where) == [owner, owner]
-        answer = await his.create_pod(held("own", where, gpu=1))
+        answer = await client.create_pod(held("own", where, gpu=1))
         assert f"{owner} asked gpu 1, used 2 of 2 GPU units" in line(answer)
 
 
-async def test_without_such_a_name_they_belong_to_the_namespace(world: World) -> None:
-    alice, where = world.user("alice"), world.namespace()
+async def test_what_a_controller_makes_for_nobody_belongs_to_the_namespaces_owner(world: World) -> None:
+    bob, controller = world.user("bob"), _controller(world)
+    owned, ownerless = world.namespace(owner=world.owner(bob)), world.namespace("bare")
+    async with world.client(controller) as client:
+        for where, owner in ((owned, world.owner(bob)), (ownerless, f"namespace:{ownerless}")):
+            await fill(client, held("one", where, annotations={STAMP: "user:somebody"}))
+            assert await stamps(client, where) == [owner], "a controller names nobody"
+
+
+async def test_a_namespace_has_a_budget_of_its_own_by_its_labels(world: World) -> None:
+    where = world.namespace()
     owner = f"namespace:{where}"
     labels = {"kubernetes.io/metadata.name": where}
     group = world.group("project", namespaceSelector={"matchLabels": labels}, aggregate={"pods": 2})
-    async with world.client(alice) as client:
-        made = manifests.deployment("web", where, replicas=4)
-        assert (await client.create(f"/apis/apps/v1/namespaces/{where}/deployments", made)).ok
-
-        async def two() -> bool:
-            return len(await stamps(client, where)) == 2
-
-        await eventually(two, 10, "two pods are made")
+    async with world.client(_controller(world)) as client:
+        await fill(client, held("one", where), held("two", where))
         settled(world, owner, 2)
-        assert await stamps(client, where) == [owner, owner]
-        assert world.usage(owner)["group"] == group
-        await fill(client, held("hers", where))
+        answer = await client.create_pod(held("three", where))
+        assert f"{owner} asked pods 1, used 2 of 2 pods (ResourceLimitGroup/{group})" in line(answer)
+
+
+def _controller(world: World) -> User:
+    """The account that the administrator lists as a controller."""
+    return world.plane.service_account(*CONTROLLER.split("/"), role="edit")

@@ -8,9 +8,22 @@ with ControlPlane(nodes=2) as plane, Installation(plane) as installed:
 from harness import manifests
 from harness.clients import Answer, AsyncClient
 from harness.installation import Installation
+from harness.owners import CONTROLLER, HUB, OWNERS, SOURCE
 from harness.world import World
 
-__all__ = ["AUDIT_SECONDS", "CREATE_SECONDS", "Answer", "AsyncClient", "Installation", "World", "manifests"]
+__all__ = [
+    "AUDIT_SECONDS",
+    "CONTROLLER",
+    "CREATE_SECONDS",
+    "HUB",
+    "OWNERS",
+    "SOURCE",
+    "Answer",
+    "AsyncClient",
+    "Installation",
+    "World",
+    "manifests",
+]
 
 CREATE_SECONDS = 8
 """How long a reservation is kept for a pod that is never seen (44 in a real cluster): tests wait for it."""

@@ -31,6 +31,8 @@ class Installation:
         settings: settings of labquota by name (`{"create_seconds": 8}`), for every process.
         failure_policy: `Ignore` or `Fail` instead of what is shipped.
         wires: what stands between API servers and labquota's processes; nothing by default.
+        owners: the owners' settings as YAML; nobody is trusted by default.
+        policies: whether owners are stamped by policies; else by the webhook alone.
 
     Attributes:
         url: where the API server calls the webhook.
@@ -47,8 +49,11 @@ class Installation:
         settings: Mapping[str, Any] | None = None,
         failure_policy: str | None = None,
         wires: Wires | None = None,
+        owners: str = "",
+        policies: bool = True,
     ) -> None:
         self._plane, self._replicas, self._operators = plane, replicas, operators
+        self._owners, self._policies = owners, policies
         self._settings = {f"LABQUOTA_{key.upper()}": str(value) for key, value in (settings or {}).items()}
         self._failure_policy = failure_policy
         self._metrics_ports: dict[str, int] = {}
@@ -67,7 +72,10 @@ class Installation:
         self._authority = Authority(self._plane.folder / "labquota", "labquota")
         self._serving = self._authority.server("webhook")
         self.apply_definitions()
-        self._plane.client.apply(installing.everything_else(self._plane.minor))
+        if self._owners:
+            self._owners_file().write_text(self._owners)
+        more = installing.everything_else(self._plane.minor, self._owners, policies=self._policies)
+        self._plane.client.apply(more)
         self.webhook_user = self._plane.service_account(installing.NAMESPACE, "labquota-webhook")
         self.operator_user = self._plane.service_account(installing.NAMESPACE, "labquota-operator")
         for number in range(self._operators):
@@ -109,14 +117,16 @@ class Installation:
             failure_policy: another one from now on.
         """
         self._failure_policy = failure_policy or self._failure_policy
-        registration = installing.registrations(self.url, self._authority.certificate, self._failure_policy)
+        registration = self._registrations()
         self._plane.client.apply(registration)
-        names = [webhook["name"] for each in registration for webhook in each["webhooks"]]
+        # beside policies the mutating one is asked about few objects, and never about this one
+        asked = [each for each in registration if not self._policies or "Validating" in each["kind"]]
+        names = [webhook["name"] for each in asked for webhook in each["webhooks"]]
         probe.wait(self._plane, names)
 
     def unregister(self) -> None:
         """Delete the registration: from now on no pod asks the webhook."""
-        for each in installing.registrations(self.url, self._authority.certificate):
+        for each in self._registrations():
             self._plane.client.delete(self._plane.client.path_of(each))
 
     def apply_definitions(self) -> None:
@@ -145,6 +155,13 @@ class Installation:
         """The log of a process (`webhook-0`): one JSON object a line; lines that are none are left out."""
         lines = self._plane.processes[name].log.read_text(errors="replace").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+    def _registrations(self) -> list[dict[str, Any]]:
+        authority, failure = self._authority.certificate, self._failure_policy
+        return installing.registrations(self.url, authority, failure, self._owners, policies=self._policies)
+
+    def _owners_file(self) -> Path:
+        return self._plane.folder / "labquota" / "owners.yaml"
 
     def _kubeconfig(self, kind: str, number: int, user: User) -> Path:
         """How a pod of that account calls: by token, which costs the API server less than a certificate."""
@@ -179,6 +196,7 @@ class Installation:
             "LABQUOTA_TLS_KEY": str(self._serving.key),
             "LABQUOTA_METRICS_HOST": "127.0.0.1",
             "LABQUOTA_METRICS_PORT": str(port),
+            **({"LABQUOTA_OWNERS": str(self._owners_file())} if self._owners else {}),
             **self._settings,
         }
         argv = [sys.executable, "-m", "labquota", kind]

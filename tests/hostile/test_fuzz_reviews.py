@@ -21,7 +21,7 @@ from labquota.webhook.holders import Holders
 from labquota.webhook.review import Unreadable
 from unit import simulated
 from unit.builders import group
-from unit.replicas import replica
+from unit.replicas import replica, whose
 from unit.simulated import Cluster
 
 REAL = {name: raw for name, raw in cases.REVIEWS.items() if name.endswith(".json")}
@@ -34,7 +34,8 @@ class Asked:
     def __init__(self, body: bytes, enforcement: str = "Enforce") -> None:
         self.cluster = Cluster()
         one = replica(self.cluster, group(aggregate=LIMITS, perPod={"gpu": 8}, enforcement=enforcement))
-        gate = Gate(one.world, one.store, one.admissions, Holders(self.cluster, one.clock), one.clock, 44)
+        holders = Holders(self.cluster, one.clock)
+        gate = Gate(one.world, one.store, one.admissions, holders, whose(self.cluster, one), one.clock, 44)
         answer = json.loads(simulated.run(gate.answer(body, 10)))
         assert (answer["apiVersion"], answer["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
         self.response: dict[str, Any] = answer["response"]

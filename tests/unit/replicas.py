@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from labquota.kube import ledgers, marker
 from labquota.kube.ledgers import Ledgers
+from labquota.kube.lineage import Lineage
 from labquota.kube.marker import Marker, Named, Pulse
 from labquota.quota import encoding, ledger, owners
 from labquota.quota.admission import Case, Verdict
@@ -16,6 +17,7 @@ from labquota.quota.owners import Owner
 from labquota.quota.world import World
 from labquota.webhook.admissions import Admissions
 from labquota.webhook.means import Means
+from labquota.webhook.whose import Whose
 from unit.builders import ALICE, case, pod, request, world
 from unit.simulated import Clock, Cluster
 
@@ -71,6 +73,16 @@ class Replica:
 def replica(cluster: Cluster, *rules: Group, **more: Any) -> Replica:
     """A replica with these groups."""
     return Replica(cluster, world(*rules), **more)
+
+
+def whose(cluster: Cluster, one: Replica) -> Whose:
+    """What finds the owners of pods whose stamp does not say it."""
+    return Whose(one.world.trust, lineage(cluster, one))
+
+
+def lineage(cluster: Cluster, one: Replica) -> Lineage:
+    """Where references lead in a cluster."""
+    return Lineage(cluster, one.clock, one.world.trust, one.world.annotations_of)
 
 
 def where(owner: Owner = ALICE) -> str:

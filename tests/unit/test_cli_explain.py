@@ -82,17 +82,17 @@ def test_documents_are_judged_in_order_each_counted_for_those_after_it() -> None
     assert answer["results"][2]["resources"]["gpu"]["used"] == "2"
 
 
-def test_a_templates_pods_belong_to_the_namespace_and_those_that_fit_are_counted(tmp_path: Path) -> None:
+def test_a_templates_pods_belong_to_its_author_and_those_that_fit_are_counted(tmp_path: Path) -> None:
     (tmp_path / "limits.yaml").write_text(
-        yaml.safe_dump(manifests.group("teams", aggregate={"gpu": 3}, default_for=["Namespace"]))
+        yaml.safe_dump(manifests.group("people", aggregate={"gpu": 3}, default_for=["User"]))
     )
-    options = ("--config", str(tmp_path))
+    options = ("--config", str(tmp_path), "--as", "alice")
     deployment = manifests.deployment("web", "vision", replicas=5, gpu=1)
     (result,) = explain(deployment, options=options, code=1)["results"]
-    assert (result["owner"], result["pods"], result["admitted"]) == ("namespace:vision", 5, 3)
+    assert (result["owner"], result["pods"], result["admitted"]) == ("user:alice", 5, 3)
     done = run("explain", "-f", "-", *options, stdin=yaml.safe_dump(deployment))
     assert "3 of 5 pods would pass; the next would be refused:\nAGGREGATE_GPU_QUOTA_EXCEEDED" in done.stdout
-    assert "(a controller makes the pods: namespace vision names no owner, so it is its own)" in done.stdout
+    assert "(who creates a workload owns its pods)" in done.stdout
 
 
 def test_a_job_has_as_many_pods_as_run_at_once() -> None:

@@ -15,7 +15,7 @@ from labquota.quota.limits import Group
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
 from unit.builders import ALICE, BOB, create, group, manifest, override
-from unit.replicas import Replica, held, put, replica, where
+from unit.replicas import Replica, held, put, replica, where, whose
 from unit.simulated import Cluster, Fault, run
 
 STUDENT = group(aggregate={"gpu": 3})
@@ -32,7 +32,7 @@ class Door:
 
     def _gate(self, holders: Holders) -> Gate:
         one = self.replica
-        return Gate(one.world, one.store, one.admissions, holders, one.clock, 44)
+        return Gate(one.world, one.store, one.admissions, holders, whose(self.cluster, one), one.clock, 44)
 
     async def asks(self, name: str = "a", *, seconds: float = 10, **asks: Any) -> dict[str, Any]:
         """The response to Alice's create of such a pod."""

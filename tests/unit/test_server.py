@@ -13,8 +13,9 @@ from labquota import serving
 from labquota.webhook import listening, server
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
+from labquota.webhook.stamper import Stamper
 from unit.builders import group, manifest
-from unit.replicas import held, replica
+from unit.replicas import held, lineage, replica, whose
 from unit.simulated import Cluster, Fault
 
 UID = "705ab4f5-6393-11e8-b7cc-42010a800002"
@@ -26,7 +27,9 @@ class Noting(Gate):
     def __init__(self, cluster: Cluster) -> None:
         one = replica(cluster, group(aggregate={"gpu": 2}))
         self.clock, self.told = one.clock, list[tuple[float, float]]()
-        super().__init__(one.world, one.store, one.admissions, Holders(cluster, one.clock), one.clock, 44)
+        holders = Holders(cluster, one.clock)
+        super().__init__(one.world, one.store, one.admissions, holders, whose(cluster, one), one.clock, 44)
+        self.stamper = Stamper(one.world.trust, lineage(cluster, one), one.clock)
 
     def begin(self, body: bytes, seconds: float, began: float) -> bytes | Coroutine[Any, Any, bytes]:
         self.told.append((seconds, self.clock.monotonic() - began))
@@ -55,7 +58,7 @@ class Served:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     one = Served()
-    reviews = server.Reviews(one.gate, one.gate.clock, lambda: one.synced)
+    reviews = server.Reviews(one.gate, one.gate.stamper, one.gate.clock, lambda: one.synced)
     one.listener = await listening.listen(reviews, "127.0.0.1", 0, tls=None)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{one.listener.port}") as one.client:
         yield one

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from labquota import ownership
 from labquota.cli import flags, gathering, identity, limitranges, output, reckoning, workloads
 from labquota.cli.cluster import Cluster, segment
 from labquota.cli.failures import NO, BadInput
@@ -32,6 +33,13 @@ from labquota.quota.resources import UnknownResource, canonical, parse_limit
     help="Take the limits from files, without a cluster; the owner then holds nothing but --used.",
 )
 @click.option("--used", multiple=True, metavar="KEY=AMOUNT", help="Count this as held already, as in gpu=2.")
+@click.option(
+    "--owners",
+    default="",
+    metavar="FILE",
+    envvar="LABQUOTA_OWNERS",
+    help="The owners' settings of the cluster, if it has any: whose stamps on custom resources count.",
+)
 @output.option
 @flags.options
 def command(
@@ -42,6 +50,7 @@ def command(
     as_owner: str | None,
     config: Path | None,
     used: tuple[str, ...],
+    owners: str,
     output: str,
     target: Target,
 ) -> None:
@@ -79,7 +88,11 @@ def command(
         found = [_stored(reached, place, pod)]
     else:
         found = _read(filename or "-", place, given=namespace is not None)
-    known = gathering.from_cluster(reached) if reached else gathering.from_files(config or Path())
+    try:
+        trust = ownership.load(owners)
+    except ownership.OwnershipError as error:
+        raise BadInput(str(error)) from error
+    known = gathering.from_cluster(reached, trust) if reached else gathering.from_files(config or Path())
     me = identity.of_cluster(reached) if reached else identity.of_target(target)
     if reached:
         limitranges.apply(reached, found)

@@ -13,6 +13,7 @@ from labquota.cli.facts import Facts
 from labquota.cli.failures import BadInput, NoAnswer
 from labquota.kube.errors import NotFound
 from labquota.quota import compiling
+from labquota.quota.trust import DEFAULT, Trust
 from labquota.quota.world import World
 
 _ROOT: Final = f"/apis/{API_VERSION}"
@@ -26,14 +27,18 @@ class _Overrides(msgspec.Struct):
     items: list[ResourceLimitOverride]
 
 
-def from_cluster(cluster: Cluster) -> Facts:
+def from_cluster(cluster: Cluster, trust: Trust = DEFAULT) -> Facts:
     """The limits that are in force in a cluster.
+
+    Args:
+        cluster: Where they are.
+        trust: Whom the cluster's labquota believes what about owners.
 
     Raises:
         Forbidden: We may not read them.
         NoAnswer: The cluster does not answer, or labquota is not installed there.
     """
-    world = World()
+    world = World(trust)
     try:
         groups = msgspec.json.decode(cluster.get(f"{_ROOT}/resourcelimitgroups"), type=_Groups)
         overrides = msgspec.json.decode(cluster.get(f"{_ROOT}/resourcelimitoverrides"), type=_Overrides)

@@ -6,12 +6,11 @@ create them.
 
 import msgspec
 
-from labquota.cli import identity
+from labquota.cli.chain import Chain
 from labquota.cli.facts import Facts
-from labquota.cli.failures import BadInput
-from labquota.cli.identity import CONTROLLER, Identity
+from labquota.cli.identity import Identity
 from labquota.cli.workloads import Workload
-from labquota.quota import admission, demand, explain, owners
+from labquota.quota import admission, demand, explain
 from labquota.quota.admission import Case, Request, Verdict
 from labquota.quota.amounts import Amounts, add
 from labquota.quota.ledger import Book, Ledger, in_flight
@@ -29,7 +28,8 @@ class Result(msgspec.Struct, frozen=True):
     admitted: int
     """How many of its pods would pass."""
     group_why: str
-    owner_why: str
+    owner_steps: tuple[str, ...]
+    """How the owner was found, a sentence a step."""
     line: str
     """A refusal as the API server would hand it on; empty where all pass."""
     warnings: list[str]
@@ -54,7 +54,8 @@ class Judge:
     """
 
     def __init__(self, facts: Facts, me: Identity | None, as_owner: Owner | None, used: Amounts) -> None:
-        self._facts, self._me, self._as_owner, self._used = facts, me, as_owner, used
+        self._facts, self._used = facts, used
+        self._chain = Chain(facts, me, as_owner)
         self._ledgers: dict[Owner, Ledger] = {}
 
     def judge(self, workload: Workload) -> Result:
@@ -64,7 +65,8 @@ class Judge:
             BadInput: Nobody says whose pods these are.
             NoAnswer: The cluster does not answer.
         """
-        who, owner, owner_why = self._owner(workload)
+        found = self._chain.of(workload)
+        who, owner = found.who, found.owner
         pod = workload.pod
         pod.metadata.uid = pod.metadata.uid or "explained"
         pod.metadata.name = pod.metadata.name or workload.name
@@ -102,42 +104,12 @@ class Judge:
             verdict=verdict,
             admitted=admitted,
             group_why=match[1] if match else "no group matches, and none is the default",
-            owner_why=owner_why,
+            owner_steps=found.steps,
             line="" if verdict.allowed else explain.refusal(case, verdict, facts.holders(owner), longest),
             warnings=explain.warnings(case, verdict) if verdict.allowed else [],
             used=used,
             reserved=reserved,
         )
-
-    def _owner(self, workload: Workload) -> tuple[Identity, Owner, str]:
-        """Who makes the pods, whom they belong to, and why."""
-        facts, namespace = self._facts, workload.namespace
-        if self._as_owner is not None:
-            return self._acting_for(self._as_owner), self._as_owner, "as --as-owner says"
-        if not workload.templated and not workload.stored:
-            if self._me is None:
-                raise BadInput(f"{workload}: say who makes it: --as USER or --as-owner OWNER")
-            return self._me, self._me.owner, "who makes a pod owns it"
-        facts.meet_namespace(namespace)
-        annotations = facts.world.namespaces.get(namespace, ({}, {}))[1]
-        owner = owners.of_namespace(namespace, annotations)
-        if owner == f"namespace:{namespace}":
-            why = f"namespace {namespace} names no owner, so it is its own"
-        else:
-            why = f"annotation {OWNER_ANNOTATION} of namespace {namespace}"
-        if workload.templated:
-            return Identity(CONTROLLER), owner, f"a controller makes the pods: {why}"
-        stored = workload.pod.metadata.annotations
-        owner = facts.world.owner_of(stored, namespace)
-        if OWNER_ANNOTATION in stored:
-            why = f"the pod's stamp, annotation {OWNER_ANNOTATION}"
-        return self._acting_for(owner), owner, why
-
-    def _acting_for(self, owner: Owner) -> Identity:
-        """The owner themselves, with the groups of their latest request; us, where that is who we are."""
-        if self._me is not None and self._me.owner == owner:
-            return self._me
-        return Identity(identity.username(owner), self._facts.groups_of(owner))
 
     def _ledger(self, owner: Owner, workload: Workload) -> Ledger:
         if owner not in self._ledgers:

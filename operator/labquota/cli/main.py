@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "version": ("labquota.cli.version", "Print the version of labquota, and what the cluster serves."),
     "completion": ("labquota.cli.completion", "Print the completion script of a shell."),
     "import": ("labquota.cli.import_", "Turn the older limiter's configuration into labquota objects."),
+    "policies": ("labquota.cli.policies", "Print the policies and rights that the owners' settings ask for."),
     "webhook": ("labquota.cli.webhook_", "Run one replica of the admission webhook."),
     "operator": ("labquota.cli.operator_", "Run one operator."),
 }

@@ -22,7 +22,8 @@ def view(result: Result) -> list[Any]:
     group = f"{limits.group or 'none'} ({result.group_why})"
     parts: list[Any] = [
         Text(f"{workload}{many}", style="bold"),
-        f"Owner:  {case.owner} ({result.owner_why})",
+        f"Owner:  {case.owner} ({result.owner_steps[-1]})",
+        *_steps(result.owner_steps),
         f"Group:  {group}" + (f", enforcement {limits.enforcement}" if limits.group else ""),
         "",
     ]
@@ -50,6 +51,13 @@ def view(result: Result) -> list[Any]:
     return [*parts, *_answer(result)]
 
 
+def _steps(steps: tuple[str, ...]) -> list[str]:
+    """How the owner was found, where that took more than a look."""
+    if len(steps) == 1:
+        return []
+    return [f"        {number}. {step}" for number, step in enumerate(steps, 1)]
+
+
 def shape(result: Result) -> dict[str, Any]:
     """The same for programs; documented in docs/cli.md."""
     case, workload = result.case, result.workload
@@ -59,7 +67,8 @@ def shape(result: Result) -> dict[str, Any]:
         "pods": workload.count,
         "admitted": result.admitted,
         "owner": case.owner,
-        "ownerWhy": result.owner_why,
+        "ownerWhy": result.owner_steps[-1],
+        "ownerSteps": list(result.owner_steps),
         "group": case.limits.group,
         "groupWhy": result.group_why,
         "enforcement": case.limits.enforcement,

@@ -10,17 +10,20 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+from labquota import ownership
 from labquota.clock import Clock, SystemClock
 from labquota.controllers import handlers, nodes, usage
 from labquota.controllers.accounts import Accounts
 from labquota.controllers.audit import Audit
 from labquota.controllers.budgets import Budgets
+from labquota.controllers.charges import Charge
 from labquota.controllers.drifts import Drifts
 from labquota.controllers.expiring import Expiry
 from labquota.controllers.folding import Folder
 from labquota.controllers.history import History
 from labquota.controllers.leading import Leader
 from labquota.controllers.pacing import Pace
+from labquota.controllers.pinning import Pins
 from labquota.controllers.pods import Pods
 from labquota.controllers.recounting import Recounts
 from labquota.controllers.statuses import Statuses
@@ -30,6 +33,7 @@ from labquota.kube.api import Api
 from labquota.kube.client import HttpApi
 from labquota.kube.errors import Lost
 from labquota.kube.lease import Lease
+from labquota.kube.lineage import Lineage
 from labquota.kube.marker import Crd
 from labquota.kube.record import Times
 from labquota.kube.watching import Watching
@@ -59,9 +63,10 @@ class Operator:
     def __init__(self, api: Api, settings: Settings, clock: Clock, rng: random.Random) -> None:
         self._clock = clock
         self._api, self._settings = api, settings
-        self.world, crd = World(), Crd()
+        trust = ownership.load(settings.owners)
+        self.world, crd = World(trust), Crd()
         self._world_changed = asyncio.Event()
-        self.view = Pods(self.world, self._pods_touched)
+        self.view = Pods(self.world, self._pods_touched, self._pod_came)
         self.store = WitnessedLedgers(api, self._ledger_changed)
         pace = Pace(clock, settings.writes_per_second)
         drifts = Drifts(clock, self._drifted)
@@ -85,6 +90,7 @@ class Operator:
         recounts = Recounts(api, self.view, self._pods, clock)
         accounts = Accounts(self.view, self.store, self.folder)
         self.audit = Audit(recounts, accounts, self.folder, self._pods, drifts, clock, settings.audit_seconds)
+        self.pins = Pins(api, self.view, Lineage(api, clock, trust, self.world.annotations_of), pace)
         identity = settings.identity or socket.gethostname()
         times = Times(duration=round(settings.lease_seconds), renew_deadline=settings.lease_seconds * 2 / 3)
         lease = Lease(
@@ -101,6 +107,7 @@ class Operator:
             self.usage.run,
             self.statuses.run,
             self.audit.run,
+            self.pins.run,
         ]
         """What tells people of ledgers while this operator leads, and writes none of them."""
 
@@ -153,6 +160,9 @@ class Operator:
 
     def _pods_touched(self, owner: Owner, freed: bool) -> None:  # noqa: FBT001  the view's callback
         self.folder.touch(owner, freed)
+
+    def _pod_came(self, charge: Charge) -> None:
+        self.pins.note(charge)
 
     def _drifted(self, owner: Owner) -> None:
         self.usage.touch(owner)

@@ -29,10 +29,16 @@ class Pods:
     Args:
         world: For the owners of pods without a stamp.
         touched: Called with an owner whose sums have changed, and whether something became free.
+        came: Called with a pod that the watch shows for the first time.
     """
 
-    def __init__(self, world: World, touched: Callable[[Owner, bool], None]) -> None:
-        self._world, self._touched = world, touched
+    def __init__(
+        self,
+        world: World,
+        touched: Callable[[Owner, bool], None],
+        came: Callable[[Charge], None] = lambda _: None,
+    ) -> None:
+        self._world, self._touched, self._came = world, touched, came
         self.version = ""
         """The resourceVersion up to which the view has seen everything."""
         self._pods: dict[Key, Charge] = {}
@@ -152,6 +158,8 @@ class Pods:
             return
         is_new = item.key not in self._pods
         self._put(item, self._touched)
+        if is_new:
+            self._came(item)
         if is_new and len(news := self._news.setdefault(item.owner, set())) < _MOST_NEWS:
             news.add(item.key)
 

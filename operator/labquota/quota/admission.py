@@ -41,9 +41,7 @@ def examine(
         remembered: A user's groups as their ledger keeps them, for pods that others make for them.
     """
     pod, old = request.pod, request.old_pod
-    annotations = pod.metadata.annotations
-    stored = old.metadata.annotations if old is not None else annotations
-    owner = world.owner_of(stored, request.namespace)
+    owner = request.owner or world.owner_of(request.stored.annotations, request.namespace)
     requester = owners.of_requester(request.username)
     known = remembered(owner)
     user_groups = world.named_groups(request.groups) if owner == requester else None
@@ -74,7 +72,7 @@ def examine(
     over_per_pod: tuple[Exceeded, ...] = ()
     if not request.is_mirror:
         if grows:  # what takes no more of anything is never refused
-            refusals = tuple(reasons.of_request(request, owner, requester, limits, asked))
+            refusals = tuple(reasons.of_request(request, owner, requester, limits, asked, world.trust))
         over_per_pod = tuple(verdict.over_per_pod(limits.per_pod, grows, after))
     reservation = _reservation(request, before, after)
     if not encoding.is_safe(reservation):
@@ -139,7 +137,7 @@ def _reservation(request: Request, before: Amounts, after: Amounts) -> Reservati
 
 
 def _stamped(request: Request) -> bool:
-    return OWNER_ANNOTATION in (request.old_pod or request.pod).metadata.annotations
+    return OWNER_ANNOTATION in request.stored.annotations
 
 
 def _unless_warned(case: Case, refusal: Verdict) -> Verdict:

@@ -8,7 +8,7 @@ from labquota.quota.amounts import Amounts
 from labquota.quota.ledger import Reservation
 from labquota.quota.limits import Limits
 from labquota.quota.owners import Owner
-from labquota.quota.pods import Pod
+from labquota.quota.pods import Metadata, Pod
 from labquota.quota.verdict import Cause, Exceeded, Refused
 
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
@@ -27,6 +27,13 @@ class Request(msgspec.Struct, frozen=True):
     pod: Pod
     old_pod: Pod | None = None
     dry_run: bool = False
+    owner: Owner | None = None
+    """Whose the pod is by what other objects say; None where its own stamp or its namespace is enough."""
+
+    @property
+    def stored(self) -> Metadata:
+        """The metadata that says whose it is: of a pod that exists, what is stored and not what is sent."""
+        return (self.pod if self.old_pod is None else self.old_pod).metadata
 
     @property
     def is_mirror(self) -> bool:

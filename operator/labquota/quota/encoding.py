@@ -72,15 +72,13 @@ def is_safe(reservation: Reservation) -> bool:
     """Whether a reservation can be written and read back: no word of it is empty or holds a separator."""
     if reservation.version and not _is_number(reservation.version):
         return False
-    words = [
-        reservation.uid,
-        reservation.namespace,
-        reservation.name,
-        reservation.review or _NOTHING,
-        *reservation.before,
-        *reservation.after,
-    ]
-    return all(map(_WORD.fullmatch, words)) and _NOTHING not in words[:3]
+    named = reservation.uid, reservation.namespace, reservation.name
+    return (
+        _NOTHING not in named
+        and _WORDS.fullmatch(_head(reservation)) is not None
+        and _are_words(tuple(reservation.before))
+        and _are_words(tuple(reservation.after))
+    )
 
 
 def _advance(advance: Advance) -> str:
@@ -95,18 +93,26 @@ def _advance_of(text: str) -> Advance:
 
 
 def _reservation(reservation: Reservation) -> str:
-    words = (
+    head = _head(reservation)
+    if not _WORDS.fullmatch(head):
+        head = " ".join(map(_word, _words(reservation)))  # says which word it is
+    before, after = tuple(reservation.before.items()), tuple(reservation.after.items())
+    return f"{head} {_text_of_pod(before)} {_text_of_pod(after)}"
+
+
+def _head(reservation: Reservation) -> str:
+    """What stands before the amounts: five words, unless one of them is empty or holds a separator."""
+    return " ".join(_words(reservation))
+
+
+def _words(reservation: Reservation) -> tuple[str, ...]:
+    return (
         reservation.uid,
         reservation.namespace,
         reservation.name,
         reservation.version or _NOTHING,
         reservation.review or _NOTHING,
     )
-    head = " ".join(words)
-    if not _WORDS.fullmatch(head):
-        head = " ".join(map(_word, words))  # says which word it is
-    before, after = tuple(reservation.before.items()), tuple(reservation.after.items())
-    return f"{head} {_text_of_pod(before)} {_text_of_pod(after)}"
 
 
 def _line(text: str) -> Reservation:
@@ -151,6 +157,11 @@ def _pairs(text: str) -> tuple[tuple[str, int], ...]:
 # Pods of one owner are often alike, and their amounts come by again with every admission; sums never do.
 _text_of_pod = lru_cache(maxsize=1024)(_text)
 _pairs_of_pod = lru_cache(maxsize=1024)(_pairs)
+
+
+@lru_cache(maxsize=1024)
+def _are_words(keys: tuple[str, ...]) -> bool:
+    return all(map(_WORD.fullmatch, keys))
 
 
 def _digits(text: str) -> str:

@@ -79,11 +79,18 @@ def is_controller(username: str) -> bool:
     return username.startswith(_CONTROLLERS) and username.endswith("-controller")
 
 
+def service_account(username: str) -> tuple[str, str] | None:
+    """Namespace and name of the service account that a user is; None for whoever is none."""
+    if not username.startswith(_SERVICE_ACCOUNT):
+        return None
+    namespace, _, account = username[len(_SERVICE_ACCOUNT) :].partition(":")
+    return namespace, account
+
+
 def of_requester(username: str) -> Owner:
     """The owner that a requester is, when they act for themselves."""
-    if username.startswith(_SERVICE_ACCOUNT):
-        namespace, _, account = username[len(_SERVICE_ACCOUNT) :].partition(":")
-        return Owner(f"serviceaccount:{namespace}/{account}")
+    if account := service_account(username):
+        return Owner(f"serviceaccount:{account[0]}/{account[1]}")
     return Owner(f"user:{username}")
 
 

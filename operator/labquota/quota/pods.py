@@ -18,6 +18,16 @@ class _Part(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
     """What all parts of a pod have in common."""
 
 
+class Reference(_Part):
+    """One of metadata.ownerReferences."""
+
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+
+
 class Metadata(_Part):
     """A pod's metadata. `generation` counts the changes of its spec, resizes included."""
 
@@ -28,7 +38,13 @@ class Metadata(_Part):
     generation: int = 0
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+    owner_references: list[Reference] = []
     deletion_timestamp: datetime | None = None
+
+    @property
+    def maker(self) -> Reference | None:
+        """The controller reference; the API server allows one."""
+        return next((each for each in self.owner_references if each.controller), None)
 
 
 class Resources(_Part):

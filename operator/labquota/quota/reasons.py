@@ -6,12 +6,13 @@ What exceeds a limit is for `verdict` to say.
 from collections.abc import Iterable
 from typing import Final
 
-from labquota.quota import demand, gpus, ledger, owners, verdict
+from labquota.quota import demand, gpus, ledger, verdict
 from labquota.quota.amounts import Amounts
 from labquota.quota.cases import Case, Request
 from labquota.quota.ledger import Book
 from labquota.quota.limits import Limits, capped
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
+from labquota.quota.trust import Trust
 from labquota.quota.verdict import Refused
 
 _MOST_NAMED: Final = 10
@@ -19,7 +20,7 @@ _BOOK_FULL: Final = "wait until they are stored or given up"
 
 
 def of_request(
-    request: Request, owner: Owner, requester: Owner, limits: Limits, asked: Amounts
+    request: Request, owner: Owner, requester: Owner, limits: Limits, asked: Amounts, trust: Trust
 ) -> Iterable[Refused]:
     """Reasons that need no ledger, the gravest first.
 
@@ -29,10 +30,11 @@ def of_request(
         requester: Who asks.
         limits: What is in force for the owner.
         asked: All that the pod asks for, also what no ledger keeps.
+        trust: Who may make pods that carry another's stamp.
     """
     create = request.operation == "CREATE"
     stamp = request.pod.metadata.annotations.get(OWNER_ANNOTATION)
-    if create and stamp not in (None, requester) and not owners.is_controller(request.username):
+    if create and stamp not in (None, requester, request.owner) and not trust.hands_on(request.username):
         text = f'the pod is stamped "{stamp}", but {requester} creates it; leave annotation {OWNER_ANNOTATION} out'
         yield Refused(verdict.FORGED, text, f"metadata.annotations[{OWNER_ANNOTATION}]")
     if limits.enforcement == "Off":

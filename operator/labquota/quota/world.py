@@ -7,18 +7,25 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from labquota.quota import limits, owners, selectors
+from labquota.quota import trust as trusts
 from labquota.quota.amounts import Amounts
 from labquota.quota.limits import Group, Limits, Override
 from labquota.quota.owners import Owner
 from labquota.quota.resources import BUILT_IN
+from labquota.quota.trust import Trust
 
 _MOST_REMEMBERED = 20_000
 
 
 class World:
-    """Groups, overrides and namespaces as they are known now, with the answers that follow from them."""
+    """Groups, overrides and namespaces as they are known now, with the answers that follow from them.
 
-    def __init__(self) -> None:
+    Args:
+        trust: Whom to believe what about owners.
+    """
+
+    def __init__(self, trust: Trust = trusts.DEFAULT) -> None:
+        self.trust = trust
         self.groups: dict[str, Group] = {}
         self.overrides: dict[str, Override] = {}
         self.namespaces: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {}
@@ -60,6 +67,10 @@ class World:
             self.owners_revision += 1
             self._forget()
 
+    def annotations_of(self, namespace: str) -> Mapping[str, str]:
+        """A namespace's annotations."""
+        return self.namespaces.get(namespace, ({}, {}))[1]
+
     def drop_namespace(self, name: str) -> None:
         """Forget a namespace."""
         if self.namespaces.pop(name, None) is not None:
@@ -68,7 +79,7 @@ class World:
 
     def owner_of(self, annotations: Mapping[str, str], namespace: str) -> Owner:
         """The owner of a stored pod, from its annotations and its namespace's."""
-        return owners.of_pod(annotations, namespace, self.namespaces.get(namespace, ({}, {}))[1])
+        return owners.of_pod(annotations, namespace, self.annotations_of(namespace))
 
     def named_groups(self, user_groups: Iterable[str]) -> tuple[str, ...]:
         """A user's groups cut to those that some ResourceLimitGroup names, in one order."""
@@ -85,7 +96,7 @@ class World:
 
     def kept(self, amounts: Amounts) -> Amounts:
         """What a ledger keeps of these."""
-        if self._kept.issuperset(amounts):
+        if amounts.keys() <= self._kept:
             return amounts
         return {key: amount for key, amount in amounts.items() if key in self._kept}
 

@@ -6,12 +6,13 @@ import signal
 
 from aiohttp import web
 
-from labquota import serving
+from labquota import ownership, serving
 from labquota.clock import Clock, SystemClock
 from labquota.kube import credentials
 from labquota.kube.api import Api
 from labquota.kube.client import HttpApi
 from labquota.kube.ledgers import Ledgers
+from labquota.kube.lineage import Lineage
 from labquota.kube.marker import Marker, Pulse
 from labquota.kube.watching import Watching
 from labquota.quota.owners import Owner
@@ -23,6 +24,8 @@ from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
 from labquota.webhook.means import Means
 from labquota.webhook.server import Reviews
+from labquota.webhook.stamper import Stamper
+from labquota.webhook.whose import Whose
 
 CALL_SECONDS = 4.0
 """Time-out of one call to the API server: a failure leaves time for another try before an answer is due."""
@@ -43,7 +46,8 @@ class Replica:
     def __init__(self, api: Api, settings: Settings, clock: Clock, rng: random.Random) -> None:
         self._clock = clock
         self._synced_at: float | None = None
-        world, store, self._marker = World(), Ledgers(api, self._told), Marker(clock)
+        trust = ownership.load(settings.owners)
+        world, store, self._marker = World(trust), Ledgers(api, self._told), Marker(clock)
         self._watching = Watching(api, clock, rng)
         self._watching.world(world)
         self._watching.ledgers(store)
@@ -51,7 +55,10 @@ class Replica:
         pulse = Pulse(api, self._marker, settings.namespace, clock)
         means = Means(store, pulse, clock, rng, take_advances=settings.advances)
         self._admissions = Admissions(means, clock)
-        self.gate = Gate(world, store, self._admissions, Holders(api, clock), clock, settings.create_seconds)
+        lineage = Lineage(api, clock, trust, world.annotations_of)
+        whose, seconds = Whose(trust, lineage), settings.create_seconds
+        self.gate = Gate(world, store, self._admissions, Holders(api, clock), whose, clock, seconds)
+        self.stamper = Stamper(trust, lineage, clock)
 
     async def run(self) -> None:
         """Keep what it knows up to date, until cancelled."""
@@ -90,7 +97,7 @@ async def run(settings: Settings) -> None:
     async with HttpApi(credentials.load(), timeout=CALL_SECONDS) as api, asyncio.TaskGroup() as tasks:
         replica = Replica(api, settings, clock, rng)
         watching = tasks.create_task(replica.run())
-        reviews = Reviews(replica.gate, clock, replica.synced)
+        reviews = Reviews(replica.gate, replica.stamper, clock, replica.synced)
         reuse = settings.reuse_port
         listener = await listening.listen(reviews, settings.host, settings.port, tls=tls, reuse_port=reuse)
         runner: web.AppRunner | None = None

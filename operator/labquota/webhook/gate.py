@@ -8,11 +8,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any, Final
 
 from labquota import metrics
 from labquota.clock import Clock
 from labquota.kube.ledgers import Ledgers
+from labquota.kube.lineage import Unresolved
 from labquota.quota import admission, explain, verdict
 from labquota.quota.admission import Case, Request, Verdict
 from labquota.quota.ledger import EMPTY, Book
@@ -24,6 +26,7 @@ from labquota.webhook.holders import Holders
 from labquota.webhook.means import Outage
 from labquota.webhook.review import Unreadable
 from labquota.webhook.waiting import UNJUDGED
+from labquota.webhook.whose import Whose
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Gate:
         store: The ledgers, for the groups that they remember.
         admissions: The owners' queues.
         holders: Which pods hold what, for refusals.
+        whose: Whose a pod is, where it does not say so itself.
         clock: The time that decides which overrides apply.
         create_seconds: After how long a reservation without a pod ends, to be told to people.
     """
@@ -56,11 +60,13 @@ class Gate:
         store: Ledgers,
         admissions: Admissions,
         holders: Holders,
+        whose: Whose,
         clock: Clock,
         create_seconds: float,
     ) -> None:
         self._world, self._store, self._admissions = world, store, admissions
-        self._holders, self._clock, self._create_seconds = holders, clock, create_seconds
+        self._holders, self._whose = holders, whose
+        self._clock, self._create_seconds = clock, create_seconds
 
     async def answer(self, body: bytes, seconds: float, began: float | None = None) -> bytes:
         """The answer to one review, as of `begin`."""
@@ -83,8 +89,10 @@ class Gate:
         except Unreadable as error:
             return self.unreadable(error.uid, str(error))
         try:
-            matter = _Matter(request, self._world, self._store, self._clock)
-            case = matter.current()
+            if not self._whose.is_clear(request):
+                return self._resolve(request, began + before(seconds))
+            now = self._clock.now()
+            case = admission.examine(request, self._world, now, self._store.groups)
             if not case.needs_ledger:
                 judged = admission.decide(case, _NO_BOOK)
                 if judged.allowed:
@@ -94,6 +102,7 @@ class Gate:
         except Exception:  # without an answer the API server would let the pod through
             log.exception(_CANNOT, extra=_place(request))
             return self.unreadable(request.uid, UNJUDGED)
+        matter = _Matter(case, now, self._world, self._store, self._clock)
         return self._finish(matter, request, began + before(seconds))
 
     async def _finish(self, matter: "_Matter", request: Request, until: float) -> bytes:
@@ -102,6 +111,25 @@ class Gate:
         except Exception:  # as above
             log.exception(_CANNOT, extra=_place(request))
             return self.unreadable(request.uid, UNJUDGED)
+
+    async def _resolve(self, request: Request, until: float) -> bytes:
+        try:
+            async with asyncio.timeout(until - self._clock.monotonic()):
+                request = await self._whose.resolve(request)
+            outage = None
+        except (Unresolved, TimeoutError) as error:
+            outage = Outage(
+                f"it cannot be told whose the pod is: {error or 'the API server does not answer'}"
+            )
+        now = self._clock.now()
+        try:
+            case = admission.examine(request, self._world, now, self._store.groups)
+            if outage is not None:
+                return self._failed(case, outage)
+        except Exception:  # as above
+            log.exception(_CANNOT, extra=_place(request))
+            return self.unreadable(request.uid, UNJUDGED)
+        return await self._finish(_Matter(case, now, self._world, self._store, self._clock), request, until)
 
     async def _decide(self, matter: "_Matter", until: float) -> bytes:
         try:
@@ -194,22 +222,26 @@ def before(seconds: float) -> float:
 
 
 class _Matter:
-    """A request, with what it means by the rules as they are now: they may change while it queues."""
+    """A case, as the rules are now: they may change while it queues.
 
-    def __init__(self, request: Request, world: World, store: Ledgers, clock: Clock) -> None:
-        self._request, self._world, self._store, self._clock = request, world, store, clock
-        self._known: tuple[int, tuple[str, ...]] | None = None
-        self._case: Case
+    Args:
+        case: As it was examined at `now`.
+    """
+
+    def __init__(self, case: Case, now: datetime, world: World, store: Ledgers, clock: Clock) -> None:
+        self._case, self._world, self._store, self._clock = case, world, store, clock
+        self._known = self._rules(now)
 
     def current(self) -> Case:
         """The case, examined again where the rules have changed since the last call."""
         now = self._clock.now()
-        revision = self._world.revision(now)
-        groups = () if self._known is None else self._store.groups(self._case.owner)
-        if self._known != (revision, groups):
-            self._case = admission.examine(self._request, self._world, now, self._store.groups)
-            self._known = revision, self._store.groups(self._case.owner)
+        if self._known != self._rules(now):
+            self._case = admission.examine(self._case.request, self._world, now, self._store.groups)
+            self._known = self._rules(now)
         return self._case
+
+    def _rules(self, now: datetime) -> tuple[int, tuple[str, ...]]:
+        return self._world.revision(now), self._store.groups(self._case.owner)
 
 
 def _is_only_remembered(case: Case) -> bool:

@@ -1,0 +1,11 @@
+"""What runs inside the API server: the policies (CEL) that stamp owners and guard stamps, written from one source.
+
+    identities.py   who asks, in CEL: `quota.trust` and `quota.owners` said once more, and tested to agree
+    stamping.py     MutatingAdmissionPolicies: the stamp on what is created, and put back where an update drops it
+    guarding.py     ValidatingAdmissionPolicies: what nobody may do to a stamp, or to get around one
+    registering.py  the mutating webhook's registration, for what policies leave open or instead of them
+    rights.py       what webhook and operator may read to find an owner
+    generate.py     config/install/owner-*.yaml from these
+
+No process is asked, so none can be away: that is why as much as can be is said here and not in the webhook.
+"""
