@@ -13,7 +13,12 @@ from harness import installing, manifests
 __all__ = ["LABEL", "narrow", "wait_narrowed"]
 
 LABEL = "bench/case"
-_KINDS = ("ValidatingWebhookConfiguration", "MutatingAdmissionPolicy", "ValidatingAdmissionPolicy")
+_KINDS = (
+    "MutatingAdmissionPolicy",
+    "MutatingWebhookConfiguration",
+    "ValidatingAdmissionPolicy",
+    "ValidatingWebhookConfiguration",
+)
 _STAMP = "labquota.dev/owner"
 
 

@@ -85,6 +85,15 @@ class SimulatedApi:
     async def get(self, path: str, params: Params = None, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  as in Api
         return await self._call("get", path, (params,), timeout)
 
+    async def read(
+        self,
+        path: str,
+        params: Params,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  as in Api
+    ) -> AsyncGenerator[bytes, None]:
+        yield await self.get(path, params, timeout=timeout)
+
     async def create(
         self,
         path: str,

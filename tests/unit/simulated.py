@@ -132,6 +132,15 @@ class Cluster:
         del timeout
         return await self._call("get", path, lambda: self._server.get(path, params))
 
+    async def read(
+        self,
+        path: str,
+        params: Params,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  as in Api
+    ) -> AsyncGenerator[bytes, None]:
+        yield await self.get(path, params, timeout=timeout)
+
     async def create(
         self,
         path: str,

@@ -82,7 +82,9 @@ class Operator:
         if settings.lost_node_seconds:
             self.watching.add(nodes.PATH, nodes.decode, self.nodes)
         self._before_pods = list(self.watching.informers)
-        self._pods = self.watching.add(_PODS, self.view.decode, self.view, key=lambda charge: charge.key)
+        self._pods = self.watching.add(
+            _PODS, self.view.decode, self.view, key=lambda charge: charge.key, large=True
+        )
         current, hurry = self._current, self._pods.hurry
         self.folder = Folder(self.view, self.store, pace, clock, current, hurry, self.usage.folded)
         seconds = settings.create_seconds

@@ -26,7 +26,8 @@ from labquota.kube import errors, events, versions
 from labquota.kube.api import Api
 from labquota.kube.breather import Breather
 from labquota.kube.informer import Informer
-from labquota.kube.listing import PAGE_SECONDS, Decoder
+from labquota.kube.listing import Decoder
+from labquota.kube.pages import PAGE_SECONDS
 from labquota.quota.amounts import Amounts
 
 PAGE: Final = 500

@@ -25,6 +25,16 @@ class Api(Protocol):
         """Read an object or a list."""
         ...
 
+    def read(
+        self,
+        path: str,
+        params: Params,
+        *,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[bytes, None]:
+        """Read an object or a list as it comes: the parts of its body."""
+        ...
+
     async def create(
         self,
         path: str,

@@ -96,6 +96,24 @@ class HttpApi:
         """Read an object or a list."""
         return await self._call("GET", path, params, None, None, timeout)
 
+    async def read(
+        self,
+        path: str,
+        params: Params,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  as in Api
+    ) -> AsyncGenerator[bytes, None]:
+        """Read an object or a list as it comes."""
+        limits = self._timeout if timeout is None else self._limits(timeout)
+        try:
+            async with await self._send("GET", path, params, None, None, limits) as answer:
+                if answer.status >= 400:
+                    raise await _refusal(answer)
+                async for part in answer.content.iter_any():
+                    yield part
+        except _NO_ANSWER as error:
+            raise _unreachable("GET", path, error) from error
+
     async def create(
         self,
         path: str,

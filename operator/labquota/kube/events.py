@@ -59,6 +59,7 @@ class RawEvent(msgspec.Struct, gc=False):
     object: msgspec.Raw
 
 
+_list_meta = msgspec.json.Decoder(ListMeta).decode
 _page = msgspec.json.Decoder(Page).decode
 _event = msgspec.json.Decoder(Event).decode
 _raw_event = msgspec.json.Decoder(RawEvent).decode
@@ -76,6 +77,16 @@ def page(body: bytes) -> Page:
         return _page(body)
     except RecursionError:
         return _page(nesting.pruned(body))
+
+
+_HEAD: Final = re.compile(rb'\{"kind":"\w+","apiVersion":"[\w./]+","metadata":(\{[^{}]*\}),"items":')
+"""How the API server begins the list of a kind of its own; one of custom resources says this at its end."""
+
+
+def head(part: bytes) -> ListMeta | None:
+    """What the first bytes of a list say of it; None where that stands further on."""
+    found = _HEAD.match(part)
+    return None if found is None else _list_meta(found[1])
 
 
 def parse(line: bytes) -> tuple[str, ObjectMeta, msgspec.Raw]:

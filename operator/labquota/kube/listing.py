@@ -1,9 +1,9 @@
 """A whole list, page by page, as one consistent snapshot, without holding the loop."""
 
-import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from typing import Generic, TypeVar
 
 import msgspec
@@ -12,18 +12,12 @@ from labquota import metrics
 from labquota.clock import Clock
 from labquota.kube import errors, events, nesting
 from labquota.kube.api import Api
-from labquota.kube.backoff import Backoff
 from labquota.kube.breather import Breather
+from labquota.kube.pages import Pages
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-PAGE_SECONDS = 60.0
-"""Time-out of one page: the API server itself gives up after as long."""
-
-PAGE_TRIES = 5
-"""How often one page is asked for before the list begins anew."""
 
 
 class Decoder(Generic[T]):
@@ -85,7 +79,7 @@ class Listing(Generic[T]):
         self._api = api
         self._path = path
         self._decode = decode
-        self._backoff = Backoff(rng)
+        self._rng = rng
         self._params = {**params, "limit": str(page)}
         self._breather = Breather(clock)
 
@@ -101,36 +95,24 @@ class Listing(Generic[T]):
             errors.KubeError: the list could not be read.
         """
         found: list[T] = []
-        more, version = "", ""
-        while True:
-            page = events.page(await self._page(more))
-            alive()
-            self._breather.begin()
-            if version and page.metadata.resource_version != version:
-                raise errors.Expired(
-                    410, "Expired", f"the list of {self._path} changed its version between two pages"
-                )
-            version = page.metadata.resource_version
-            for raw in page.items or ():
-                item = self._decode(raw)
-                if item is not None:
-                    found.append(item)
-                if self._breather.due():
-                    await self._breather.breathe()
-            more = page.metadata.more
-            if not more:
-                return found, version
-
-    async def _page(self, more: str) -> bytes:
-        params = {**self._params, "continue": more} if more else self._params
-        self._backoff.reset()
-        while True:
-            try:
-                return await self._api.get(self._path, params, timeout=PAGE_SECONDS)
-            except errors.KubeError as error:
-                if not errors.passing(error) or self._backoff.failures >= PAGE_TRIES:
-                    raise
-                await asyncio.sleep(self._backoff.after(error))
+        version = ""
+        pages = Pages(self._api, self._path, self._params, self._rng)
+        async with aclosing(pages.all()) as coming:
+            async for page in coming:
+                alive()
+                self._breather.begin()
+                if version and page.metadata.resource_version != version:
+                    raise errors.Expired(
+                        410, "Expired", f"the list of {self._path} changed its version between two pages"
+                    )
+                version = page.metadata.resource_version
+                for raw in page.items or ():
+                    item = self._decode(raw)
+                    if item is not None:
+                        found.append(item)
+                    if self._breather.due():
+                        await self._breather.breathe()
+        return found, version
 
 
 def _named(raw: msgspec.Raw) -> str:
