@@ -5,7 +5,7 @@ from pathlib import Path
 
 from controlplane.certificates import Pair
 
-__all__ = ["Files", "apiserver", "controller_manager", "etcd", "kwok", "scheduler"]
+__all__ = ["Files", "apiserver", "controller_manager", "etcd", "kwok", "policies", "scheduler"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,11 @@ def etcd(files: Files, data: Path, port: int, peer: int) -> list[str]:
     ]
 
 
-def apiserver(files: Files, minor: int, store: str, port: int, serving: Pair, audit_log: Path) -> list[str]:
-    """An API server on loopback that knows users by client certificate."""
+_GROUP = "admissionregistration.k8s.io"
+
+
+def apiserver(files: Files, store: str, port: int, serving: Pair, audit_log: Path) -> list[str]:
+    """An API server on loopback that knows users by client certificate; `policies` has flags to be added."""
     argv = [
         str(files.binaries["kube-apiserver"]),
         f"--etcd-servers={store}",
@@ -56,17 +59,22 @@ def apiserver(files: Files, minor: int, store: str, port: int, serving: Pair, au
         "--goaway-chance=0",
         "--profiling=false",
     ]
-    if minor < 36:  # there MutatingAdmissionPolicy is beta: switched on by gate, API and plug-in
-        argv += [
-            "--feature-gates=MutatingAdmissionPolicy=true",
-            "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
-            "--enable-admission-plugins=NodeRestriction,MutatingAdmissionPolicy",
-        ]
-    else:
-        argv += ["--enable-admission-plugins=NodeRestriction"]
     if files.audit_policy is not None:
         argv += [f"--audit-policy-file={files.audit_policy}", f"--audit-log-path={audit_log}"]
     return argv
+
+
+def policies(minor: int, *, on: bool) -> list[str]:
+    """What switches MutatingAdmissionPolicy on or off: off, its objects cannot even be created."""
+    plugins = "--enable-admission-plugins=NodeRestriction"
+    if minor < 36:  # there it is beta: switched on by gate, API and plug-in
+        beta = ["--feature-gates=MutatingAdmissionPolicy=true", f"--runtime-config={_GROUP}/v1beta1=true"]
+        return [*beta, f"{plugins},MutatingAdmissionPolicy"] if on else [plugins]
+    if on:
+        return [plugins]
+    resources = ("mutatingadmissionpolicies", "mutatingadmissionpolicybindings")
+    served = ",".join(f"{_GROUP}/v1/{each}=false" for each in resources)
+    return [plugins, "--disable-admission-plugins=MutatingAdmissionPolicy", f"--runtime-config={served}"]
 
 
 def controller_manager(files: Files, kubeconfig: Path, port: int) -> list[str]:

@@ -34,6 +34,7 @@ class ControlPlane:
         wires: what stands between the API servers and etcd; nothing by default.
         witness: start one more API server, which nobody is told of. It keeps no cache, so that a watch on it misses
             nothing whatever becomes of the others.
+        policies: whether the API servers have MutatingAdmissionPolicy; without it they do not know its objects.
 
     Attributes:
         folder: everything it writes, logs in `folder/logs`; removed by a clean stop.
@@ -52,9 +53,11 @@ class ControlPlane:
         apiserver_flags: Sequence[str] = (),
         wires: Wires | None = None,
         witness: bool = False,
+        policies: bool = True,
     ) -> None:
         self._count, self._nodes, self._audited, self._bodies = apiservers, nodes, audited, bodies
         self._flags, self._wires, self._witnessed = list(apiserver_flags), wires, witness
+        self._policies = policies
         self.processes: dict[str, Process] = {}
         self.folder = Path()
 
@@ -206,7 +209,8 @@ class ControlPlane:
     def _run_apiserver(self, name: str, port: int, store: int, client: Client, *more: str) -> None:
         log = self.logs / f"audit-{name.removeprefix('kube-apiserver-')}.log"
         url = f"http://127.0.0.1:{store}"
-        argv = flags.apiserver(self._files, self.minor, url, port, self._serving, log)
+        argv = flags.apiserver(self._files, url, port, self._serving, log)
+        argv += flags.policies(self.minor, on=self._policies)
         self._run(name, [*argv, *self._flags, *more], ready.over_https(client))
         self.processes[name].wait_ready(60)
 

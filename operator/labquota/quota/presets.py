@@ -35,8 +35,8 @@ class Preset(msgspec.Struct, frozen=True):
 def jupyterhub(namespace: str, prefix: str) -> Preset:
     """JupyterHub by its Helm chart: the hub makes the pods (KubeSpawner) and writes whose they are.
 
-    The annotation `hub.jupyter.org/username` holds the name as the hub knows it. The label of the same name holds a slug,
-    under which two people may look alike.
+    The annotation `hub.jupyter.org/username` holds the name as the hub knows it. The label of the same name holds a
+    slug, under which two people may look alike.
     """
     return Preset(sources={_account(namespace, "hub"): Naming("hub.jupyter.org/username", prefix)})
 
