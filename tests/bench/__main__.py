@@ -17,7 +17,7 @@ from typing import NoReturn
 import msgspec
 import uvloop
 
-from bench import creating, crowded, freeing, growing, plan, reviewing, targets
+from bench import creating, crowded, freeing, growing, plan, reviewing, rollout, targets
 from bench.report import report
 from bench.rows import BenchError, Row, by_key
 from bench.site import CASES, PEOPLE, Site, open_site
@@ -41,6 +41,7 @@ def steps(site: Site, chosen: plan.Plan) -> list[Step]:
         ("64 clients, 1 owner", partial(many, "many-64", 64)),
         (f"16 clients, {PEOPLE} owners", partial(many, "many-50", 16, PEOPLE, cases=(*CASES, "quotas"))),
         ("16 clients, 1 owner, by a person", partial(many, "many-person", 16, cases=beside, stamped=False)),
+        ("Deployments", partial(rollout.deployment, site, chosen)),
         ("a storm against a limit", partial(freeing.storm, site)),
         ("finished pods", partial(freeing.finished_pods, site, chosen)),
         ("CPU of the webhook", partial(reviewing.review_cpu, site, chosen)),

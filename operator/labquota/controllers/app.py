@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 _PODS = "/api/v1/pods"
 _WORLD_SECONDS = 0.1
-_GATHER_SECONDS = 0.05
+_GATHER_SECONDS = 0.1
 """What an event may wait for others: a process that is woken for each of them spends most on waking."""
 
 
