@@ -44,7 +44,7 @@ async def _rolled_out(site: Site, case: str, turn: int) -> float:
         await asyncio.sleep(0.02)
     taken = time.perf_counter() - began
     await site.admin.delete(f"{path}/{name}", propagationPolicy="Foreground")
-    while (await site.admin.get(f"{path}/{name}")).status != 404:
+    while (await site.admin.get(f"{path}/{name}")).status != 404:  # noqa: ASYNC110  the API server does not tell
         await asyncio.sleep(0.1)  # else its ReplicaSet would make others in their place
     await load.clear(site, [where])
     return taken
