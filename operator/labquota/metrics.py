@@ -30,6 +30,17 @@ UNSTAMPED: Final = Counter(
     "labquota_stamping_failures",
     "Objects that could not be stamped since something could not be read; their pods are asked about again.",
 )
+ADVICE: Final = Counter(
+    "labquota_advice",
+    "Workloads that were looked at when they were created, scaled or changed, by answer: quiet, warned, "
+    "failed (nothing could be said).",
+    ["answer"],
+)
+EVENTS: Final = Counter("labquota_events", "Writes of Events that show refused pods on their workloads.")
+NUDGES: Final = Counter(
+    "labquota_nudges",
+    "Controllers that were asked to try again, since there was room for what they were refused.",
+)
 SWAPS: Final = Counter("labquota_ledger_swaps", "Compare-and-swaps of ledgers that this replica sent.")
 CONFLICTS: Final = Counter("labquota_ledger_conflicts", "Those that lost against another writer.")
 DECODE_FAILURES: Final = Counter(

@@ -121,7 +121,7 @@ class Installation:
         self._plane.client.apply(registration)
         # beside policies the mutating one is asked about few objects, and never about this one
         asked = [each for each in registration if not self._policies or "Validating" in each["kind"]]
-        names = [webhook["name"] for each in asked for webhook in each["webhooks"]]
+        names = [webhook["name"] for each in asked for webhook in each["webhooks"] if _is_about_pods(webhook)]
         probe.wait(self._plane, names)
 
     def unregister(self) -> None:
@@ -204,3 +204,7 @@ class Installation:
         self._metrics_ports[name] = port
         self._plane.processes[name] = process
         return process
+
+
+def _is_about_pods(webhook: Mapping[str, Any]) -> bool:
+    return any("pods" in rule["resources"] for rule in webhook["rules"])

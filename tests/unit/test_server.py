@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from labquota import serving
 from labquota.webhook import listening, server
+from labquota.webhook.advising import Adviser
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
 from labquota.webhook.stamper import Stamper
@@ -30,6 +31,7 @@ class Noting(Gate):
         holders = Holders(cluster, one.clock)
         super().__init__(one.world, one.store, one.admissions, holders, whose(cluster, one), one.clock, 44)
         self.stamper = Stamper(one.world.trust, lineage(cluster, one), one.clock)
+        self.adviser = Adviser(cluster, one.world, one.store, one.clock)
 
     def begin(self, body: bytes, seconds: float, began: float) -> bytes | Coroutine[Any, Any, bytes]:
         self.told.append((seconds, self.clock.monotonic() - began))
@@ -58,7 +60,8 @@ class Served:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     one = Served()
-    reviews = server.Reviews(one.gate, one.gate.stamper, one.gate.clock, lambda: one.synced)
+    gate = one.gate
+    reviews = server.Reviews(gate, gate.stamper, gate.adviser, gate.clock, lambda: one.synced)
     one.listener = await listening.listen(reviews, "127.0.0.1", 0, tls=None)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{one.listener.port}") as one.client:
         yield one

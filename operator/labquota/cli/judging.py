@@ -10,10 +10,10 @@ from labquota.cli.chain import Chain
 from labquota.cli.facts import Facts
 from labquota.cli.identity import Identity
 from labquota.cli.workloads import Workload
-from labquota.quota import admission, demand, explain
+from labquota.quota import admission, demand, explain, fitting
 from labquota.quota.admission import Case, Request, Verdict
 from labquota.quota.amounts import Amounts, add
-from labquota.quota.ledger import Book, Ledger, in_flight
+from labquota.quota.ledger import Ledger, in_flight
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
 from labquota.quota.quantities import QuantityError
 from labquota.settings import Settings
@@ -84,17 +84,8 @@ class Judge:
         case = admission.examine(request, facts.world, facts.now, facts.groups_of)
         ledger = self._ledger(owner, workload)
         used, reserved = ledger.folded, in_flight(ledger)
-        verdict, admitted = admission.ALLOWED, 0
-        while admitted < workload.count:
-            book = Book(ledger)
-            verdict = admission.decide(case, book)
-            if not verdict.allowed:
-                break
-            admitted += 1
-            if verdict.reservation is not None:
-                folded = add(ledger.folded, book.growth(verdict.reservation))
-                ledger = msgspec.structs.replace(ledger, folded=folded)
-        self._ledgers[owner] = ledger
+        fit = fitting.fit(case, ledger, workload.count)
+        verdict, self._ledgers[owner] = fit.verdict, fit.ledger
         groups = facts.world.named_groups(who.groups) if who.owner == owner else facts.groups_of(owner)
         match = facts.world.group_of(owner, groups)
         longest = Settings().create_seconds
@@ -102,7 +93,7 @@ class Judge:
             workload=workload,
             case=case,
             verdict=verdict,
-            admitted=admitted,
+            admitted=fit.admitted,
             group_why=match[1] if match else "no group matches, and none is the default",
             owner_steps=found.steps,
             line="" if verdict.allowed else explain.refusal(case, verdict, facts.holders(owner), longest),

@@ -38,6 +38,13 @@ class Resolved(msgspec.Struct, frozen=True):
     steps: tuple[str, ...]
 
 
+class Top(msgspec.Struct, frozen=True):
+    """The uppermost object that controller references lead to."""
+
+    reference: Reference
+    namespaced: bool
+
+
 class Unresolved(Exception):  # noqa: N818  names what is wrong
     """An owner cannot be told since something cannot be read; the message says what, and what to do."""
 
@@ -71,6 +78,30 @@ class Lineage:
         steps: list[str] = []
         owner = await self._top(namespace, made, steps)
         return self._or_namespace(owner, namespace, steps)
+
+    async def top(self, namespace: str, made: Metadata) -> Top | None:
+        """The workload that people know of what a controller made, as far up as can be read; None if its maker is gone.
+
+        Raises:
+            Unresolved: The kind of a maker cannot be looked up now.
+        """
+        top, seen = None, {made.uid}
+        for _ in range(_DEEPEST):
+            reference = made.maker
+            if reference is None or reference.uid in seen:
+                break
+            seen.add(reference.uid)
+            kind = await self.kind(reference)
+            if kind is None:
+                break
+            try:
+                found = await self._read(kind.path(namespace, reference.name), kind.name, reference.uid)
+            except Unresolved:  # what it is called is known all the same
+                return Top(reference, kind.namespaced)
+            if found is None or found.uid != reference.uid:
+                break
+            top, made = Top(reference, kind.namespaced), found
+        return top
 
     async def of_account(self, namespace: str, account: str) -> Resolved:
         """The owner of what a service account makes: the account's own.
@@ -115,11 +146,11 @@ class Lineage:
                 steps.append(f"{what} leads back to where it came from")
                 return None
             seen.add(reference.uid)
-            kind = await self._kind(reference)
+            kind = await self.kind(reference)
             if kind is None:
                 steps.append(f"{what}: no such kind here ({reference.api_version})")
                 return None
-            found = await self._read(kind.path(namespace, reference.name), kind.name)
+            found = await self._read(kind.path(namespace, reference.name), kind.name, reference.uid)
             if found is None or found.uid != reference.uid:
                 steps.append(f"{what} is not there any more")
                 return None
@@ -133,7 +164,12 @@ class Lineage:
                 steps.append(f"{what} has no stamp")
         return None
 
-    async def _kind(self, reference: Reference) -> Kind | None:
+    async def kind(self, reference: Reference) -> Kind | None:
+        """The kind of what a reference leads to; None where there is no such kind.
+
+        Raises:
+            Unresolved: It cannot be looked up now.
+        """
         try:
             return await self._kinds.find(reference.api_version, reference.kind)
         except (errors.KubeError, msgspec.DecodeError) as error:
@@ -152,10 +188,11 @@ class Lineage:
         steps.append(f"service account {name} {said}")
         return found is not None, owner
 
-    async def _read(self, path: str, kind: str) -> Metadata | None:
+    async def _read(self, path: str, kind: str, uid: str = "") -> Metadata | None:
+        """An object's metadata; read afresh where the one that is remembered is another of the same name."""
         now = self._clock.monotonic()
         until, found = self._known.get(path, (0.0, None))
-        if now < until:
+        if now < until and (found is None or uid in ("", found.uid)):
             return found
         try:
             found = _OBJECT.decode(await self._api.get(path)).metadata

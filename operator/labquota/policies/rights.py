@@ -1,7 +1,11 @@
-"""What webhook and operator may read to find an owner: the kinds that lead to people, and service accounts."""
+"""What webhook and operator may read to find an owner: the kinds that lead to people, and service accounts.
+
+And what they may write on what they find there: the owner of a pod, and when its maker was asked to try again.
+"""
 
 from typing import Final
 
+from labquota.policies import nudging
 from labquota.policies.identities import NAMESPACE
 from labquota.policies.stamping import Manifest
 from labquota.quota.trust import BUILT_IN_KINDS, Trust
@@ -11,7 +15,7 @@ _NAME: Final = "labquota-owners"
 
 
 def manifests(trust: Trust) -> list[Manifest]:
-    """One ClusterRole for both, and the operator's right to pin an owner on a pod."""
+    """One ClusterRole for both, the operator's right to pin an owner on a pod, and the webhook's to nudge its maker."""
     groups: dict[str, list[str]] = {"": ["serviceaccounts"]}
     for kind in (*BUILT_IN_KINDS, *trust.kinds, *trust.steps):
         resource, _, group = kind.partition(".")
@@ -24,6 +28,9 @@ def manifests(trust: Trust) -> list[Manifest]:
         _binding(_NAME, ("labquota-webhook", "labquota-operator")),
         _role(f"{_NAME}-pin", [pin]),
         _binding(f"{_NAME}-pin", ("labquota-operator",)),
+        _role(f"{_NAME}-nudge", nudging.rules(trust)),
+        _binding(f"{_NAME}-nudge", ("labquota-webhook",)),
+        *nudging.policy(trust),
     ]
 
 

@@ -19,6 +19,9 @@ from labquota.quota.trust import Trust
 USER_LABEL: Final = "labquota.dev/user"
 """Carries the name of a user who owns a pod, where it is a legal label value: for selecting, never for deciding."""
 
+NUDGED_ANNOTATION: Final = "labquota.dev/nudged"
+"""On what makes pods: when it was asked to try again, since there was room for what it was refused."""
+
 Wanted = Owner | None | Literal["keep", "follow"]
 """An owner to stamp, None for no stamp, `keep` for the one that is there, `follow` for one that other objects tell."""
 

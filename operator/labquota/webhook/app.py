@@ -20,11 +20,16 @@ from labquota.quota.world import World
 from labquota.settings import Settings
 from labquota.webhook import listening
 from labquota.webhook.admissions import Admissions
+from labquota.webhook.advising import Adviser
+from labquota.webhook.aftercare import Aftercare
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
 from labquota.webhook.means import Means
+from labquota.webhook.nudging import Nudger
 from labquota.webhook.server import Reviews
 from labquota.webhook.stamper import Stamper
+from labquota.webhook.telling import Teller
+from labquota.webhook.touching import Toucher
 from labquota.webhook.whose import Whose
 
 CALL_SECONDS = 4.0
@@ -57,14 +62,19 @@ class Replica:
         self._admissions = Admissions(means, clock)
         lineage = Lineage(api, clock, trust, world.annotations_of)
         whose, seconds = Whose(trust, lineage), settings.create_seconds
-        self.gate = Gate(world, store, self._admissions, Holders(api, clock), whose, clock, seconds)
+        self._nudger = Nudger(Toucher(api, lineage, trust, clock), world, store, clock)
+        self._aftercare = Aftercare(trust, Teller(api, lineage, clock), self._nudger)
+        told = self._aftercare.refused
+        self.gate = Gate(world, store, self._admissions, Holders(api, clock), whose, clock, seconds, told)
         self.stamper = Stamper(trust, lineage, clock)
+        self.adviser = Adviser(api, world, store, clock)
 
     async def run(self) -> None:
         """Keep what it knows up to date, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for informer in self._watching.informers:
                 tasks.create_task(informer.run())
+            tasks.create_task(self._aftercare.run())
 
     async def close(self) -> None:
         """Give back what was taken in advance, as far as there is time."""
@@ -72,6 +82,7 @@ class Replica:
 
     def _told(self, owner: Owner) -> None:
         self._admissions.told(owner)
+        self._nudger.told(owner)
 
     def synced(self) -> bool:
         """Whether this replica knows what it needs; an operator that starts beside it is waited for a moment."""
@@ -97,7 +108,7 @@ async def run(settings: Settings) -> None:
     async with HttpApi(credentials.load(), timeout=CALL_SECONDS) as api, asyncio.TaskGroup() as tasks:
         replica = Replica(api, settings, clock, rng)
         watching = tasks.create_task(replica.run())
-        reviews = Reviews(replica.gate, replica.stamper, clock, replica.synced)
+        reviews = Reviews(replica.gate, replica.stamper, replica.adviser, clock, replica.synced)
         reuse = settings.reuse_port
         listener = await listening.listen(reviews, settings.host, settings.port, tls=tls, reuse_port=reuse)
         runner: web.AppRunner | None = None

@@ -7,7 +7,7 @@ owner's group says in `onError`, and every such answer is one error line in the 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Final
 
@@ -52,6 +52,7 @@ class Gate:
         whose: Whose a pod is, where it does not say so itself.
         clock: The time that decides which overrides apply.
         create_seconds: After how long a reservation without a pod ends, to be told to people.
+        told: Called with each refusal: the case, its codes and its line.
     """
 
     def __init__(
@@ -63,9 +64,10 @@ class Gate:
         whose: Whose,
         clock: Clock,
         create_seconds: float,
+        told: Callable[[Case, list[str], str], object] = lambda _case, _codes, _line: None,
     ) -> None:
         self._world, self._store, self._admissions = world, store, admissions
-        self._holders, self._whose = holders, whose
+        self._holders, self._whose, self._told = holders, whose, told
         self._clock, self._create_seconds = clock, create_seconds
 
     async def answer(self, body: bytes, seconds: float, began: float | None = None) -> bytes:
@@ -176,6 +178,7 @@ class Gate:
         for code in codes:
             metrics.REFUSALS.labels(code).inc()
         log.info("refused", extra={**_place(case.request), "owner": case.owner, "codes": codes, "line": line})
+        self._told(case, codes, line)
         return review.deny(case.request.uid, line, explain.fields(judged.causes), case.request.name)
 
     async def _held_by(self, case: Case, until: float) -> list[explain.Holder]:
@@ -200,6 +203,7 @@ class Gate:
         text = f"{case.owner}'s budget cannot be checked now ({outage}); try again"
         cause = Refused(verdict.UNAVAILABLE, text)
         line = f"{cause.code}: {cause.text}"
+        self._told(case, [cause.code], line)
         return review.deny(case.request.uid, line, explain.fields([cause]), case.request.name)
 
     def unreadable(self, uid: str, text: str) -> bytes:

@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from labquota import metrics
 from labquota.clock import Clock
+from labquota.webhook import advising, review, stamper
 from labquota.webhook import gate as gates
-from labquota.webhook import review, stamper
+from labquota.webhook.advising import Adviser
 from labquota.webhook.gate import Gate
 from labquota.webhook.handling import JSON, TEXT, Reply
 from labquota.webhook.messages import Request
@@ -20,7 +21,10 @@ from labquota.webhook.stamper import Stamper
 
 PATH: Final = "/validate"
 STAMP_PATH: Final = "/stamp"
+ADVISE_PATH: Final = "/advise"
+_PATHS: Final = (PATH, STAMP_PATH, ADVISE_PATH)
 _STAMP: Final = STAMP_PATH.encode()
+_ADVISE: Final = ADVISE_PATH.encode()
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Two objects of 3 MiB, the most that the API server takes, and what stands around them. Larger is only what is full of
 characters that JSON escapes."""
@@ -31,7 +35,7 @@ _TOO_LARGE: Final = (
     f"the AdmissionReview is larger than {MOST_BYTES // 1024 // 1024} MiB; make the pod smaller"
 )
 _OK: Final = b"200 OK\r\n" + JSON
-_NOT_FOUND: Final[Reply] = (b"404 Not Found\r\n" + TEXT, b"there are /validate and /stamp\n")
+_NOT_FOUND: Final[Reply] = (b"404 Not Found\r\n" + TEXT, b"there are /validate, /stamp and /advise\n")
 _ONLY_POST: Final[Reply] = (
     b"405 Method Not Allowed\r\nAllow: POST\r\n" + TEXT,
     b"POST an AdmissionReview\n",
@@ -40,19 +44,23 @@ _NOT_SYNCED: Final[Reply] = (b"429 Too Many Requests\r\nRetry-After: 1\r\n" + TE
 
 
 class Reviews:
-    """Answers reviews: two paths, whatever their query.
+    """Answers reviews: three paths, whatever their query.
 
     Args:
         gate: What decides.
         stamper: What stamps.
+        adviser: What tells people early.
         clock: For deadlines.
         synced: Whether this replica knows what it needs.
     """
 
     most_bytes = MOST_BYTES
 
-    def __init__(self, gate: Gate, stamper: Stamper, clock: Clock, synced: Callable[[], bool]) -> None:
-        self._gate, self._stamper, self._clock, self._synced = gate, stamper, clock, synced
+    def __init__(
+        self, gate: Gate, stamper: Stamper, adviser: Adviser, clock: Clock, synced: Callable[[], bool]
+    ) -> None:
+        self._gate, self._stamper, self._adviser = gate, stamper, adviser
+        self._clock, self._synced = clock, synced
         self.now = clock.monotonic
 
     def answer(self, request: Request) -> Reply | Coroutine[Any, Any, Reply]:
@@ -63,6 +71,8 @@ class Reviews:
             return self._unread(request, _TOO_LARGE)
         if request.target.startswith(_STAMP):
             return self._stamped(request)
+        if request.target.startswith(_ADVISE):
+            return self._advised(request)
         answer = self._gate.begin(request.body, _seconds(request.target), request.began)
         if isinstance(answer, bytes):
             return self._answered(request, answer)
@@ -83,6 +93,8 @@ class Reviews:
         if request.method != b"POST":
             return _ONLY_POST
         if not self._synced():
+            if request.target.startswith(_ADVISE):  # nobody is kept waiting for what is only advice
+                return _OK, advising.unread(review.uid_in(request.body))
             metrics.ADMISSIONS.labels("not_synced").inc()
             return _NOT_SYNCED
         return None
@@ -94,9 +106,15 @@ class Reviews:
         until = request.began + gates.before(_seconds(request.target))
         return _OK, await self._stamper.answer(request.body, until)
 
+    async def _advised(self, request: Request) -> Reply:
+        until = request.began + gates.before(_seconds(request.target))
+        return _OK, await self._adviser.answer(request.body, until)
+
     def _unread(self, request: Request, why: str) -> Reply:
         if request.target.startswith(_STAMP):
             return _OK, stamper.unread(review.uid_in(request.body), why)
+        if request.target.startswith(_ADVISE):
+            return _OK, advising.unread(review.uid_in(request.body))
         return self._answered(request, self._gate.unreadable(review.uid_in(request.body), why))
 
     def _answered(self, request: Request, answer: bytes) -> Reply:
@@ -109,7 +127,7 @@ def _seconds(target: bytes) -> float:
     """The API server's deadline from `/validate?timeout=10s`, of which it writes whole seconds; 0 for another path."""
     try:
         parts = urlsplit(target.decode("latin-1"))
-        if parts.path not in (PATH, STAMP_PATH):
+        if parts.path not in _PATHS:
             return 0.0
         (digits, *_) = parse_qs(parts.query, max_num_fields=100).get("timeout", [""])
     except ValueError:
