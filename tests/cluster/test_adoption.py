@@ -1,8 +1,21 @@
 """Pods that are older than labquota count from its first moment; and nobody over a limit is locked in."""
 
-from cluster.steps import ADVICE, codes, fill, held, line, pod_path, refused_soon, resizers, settled
+from functools import partial
+
+from cluster.steps import (
+    ADVICE,
+    codes,
+    eventually,
+    fill,
+    held,
+    line,
+    pod_path,
+    refused_soon,
+    resizers,
+    settled,
+)
 from controlplane import ControlPlane
-from harness import Installation, World, manifests
+from harness import AsyncClient, Installation, World, manifests
 
 
 async def test_pods_that_are_older_than_the_installation_are_adopted() -> None:
@@ -21,12 +34,21 @@ async def test_pods_that_are_older_than_the_installation_are_adopted() -> None:
                 group = world.group("student", subjects=[owner], aggregate={"gpu": 3})
                 settled(world, owner, 1)
                 settled(world, f"namespace:{shared}", 1)
+                for where, name, whose in ((owned, "old", owner), (shared, "older", f"namespace:{shared}")):
+                    await eventually(
+                        partial(_is_stamped, client, where, name, whose), 10, f"{name} is pinned on {whose}"
+                    )
                 answer = await refused_soon(client, held("new", shared, gpu=2))
                 assert line(answer) == (
                     f"AGGREGATE_GPU_QUOTA_EXCEEDED: {owner} asked gpu 2, used 2 of 3 GPU units "
                     f"(ResourceLimitGroup/{group}), 1 still fit. Held by {owned}/old (gpu 2){ADVICE}"
                 )
                 await fill(client, held("new", shared, gpu=1))
+
+
+async def _is_stamped(client: AsyncClient, namespace: str, name: str, owner: str) -> bool:
+    found = await client.get(pod_path(namespace, name))
+    return bool(found.body["metadata"]["annotations"].get("labquota.dev/owner") == owner)
 
 
 async def test_pods_made_while_labquota_was_unregistered_are_adopted(
