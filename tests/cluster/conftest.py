@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from controlplane import ControlPlane
+from harness import CREATE_SECONDS, OWNERS, Installation, World
 
 
 @pytest.fixture(scope="module")
@@ -15,3 +16,25 @@ def plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
         yield own
     finally:
         own.stop(keep_logs=request.session.testsfailed > 0)
+
+
+@pytest.fixture(scope="session", params=["policies", "webhook"])
+def stamping(request: pytest.FixtureRequest) -> Iterator[tuple[ControlPlane, Installation]]:
+    """Owners stamped inside the API server, and by the webhook alone, on one that has no such policies."""
+    if request.param == "policies":
+        yield request.getfixturevalue("control_plane"), request.getfixturevalue("installation")
+        return
+    own = ControlPlane(nodes=1, policies=False).start()
+    settings = {"create_seconds": CREATE_SECONDS}
+    try:
+        with Installation(own, settings=settings, owners=OWNERS, policies=False) as installed:
+            yield own, installed
+    finally:
+        own.stop(keep_logs=request.session.testsfailed > 0)
+
+
+@pytest.fixture
+def lab(stamping: tuple[ControlPlane, Installation]) -> Iterator[World]:
+    """A world on either; the same must hold in both."""
+    with World(*stamping) as fresh:
+        yield fresh
