@@ -110,3 +110,21 @@ async def test_an_edit_of_a_namespaces_owner_acts_within_a_second(world: World) 
             patch = {"metadata": {"annotations": {"labquota.dev/owner": owner}}}
             world.plane.client.merge(f"/api/v1/namespaces/{where}", patch)
             await everywhere(client, pod, passes=passes)
+
+
+async def test_the_groups_of_who_creates_a_workload_decide_for_its_pods(world: World) -> None:
+    """Its pods come from a controller, which knows nothing of them, and may be all that they ever make."""
+    students = world.name("students")
+    alice, where = world.user("alice", (students,)), world.namespace()
+    group = world.group("student", subjects=[f"group:{students}"], aggregate={"pods": 2})
+    async with world.client(alice) as client:
+        made = manifests.deployment("web", where, replicas=4)
+        answer = await client.create(f"/apis/apps/v1/namespaces/{where}/deployments", made)
+        assert answer.ok, answer.message
+
+        async def told() -> bool:
+            found = await client.list(f"/api/v1/namespaces/{where}/events")
+            return any(f"used 2 of 2 pods (ResourceLimitGroup/{group})" in each["message"] for each in found)
+
+        await eventually(told, 10, "the third pod is refused by her group's limit")
+        assert len(await client.list(f"/api/v1/namespaces/{where}/pods")) == 2

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 
+from demo import owning
 from demo.stage import Stage
 from demo.storm import storm
 
@@ -21,7 +22,7 @@ def groups(stage: Stage) -> None:
     stage.transcript.say(
         "Students are the default. The others get their members: people, or groups of people."
     )
-    _add_members(stage, "researcher", ("User", "rita"), ("User", "ravi"))
+    _add_members(stage, "researcher", ("User", "rita"), ("User", "ravi"), ("User", "nina"))
     _add_members(stage, "faculty", ("Group", "faculty"))
     _add_members(stage, "admin", ("User", "olga"))
     for name in ("vision", "speech", "robotics"):
@@ -88,9 +89,7 @@ def per_pod(stage: Stage) -> None:
 
 def job(stage: Stage) -> None:
     stage.transcript.act("A Job gives its budget back as its pods complete")
-    stage.transcript.say("Pods that controllers make are charged to whom the namespace's annotation names.")
     stage.namespace("sweeps")
-    stage.admin.run("kubectl annotate namespace sweeps labquota.dev/owner=user:ravi", says=("annotated",))
     ravi = stage["ravi"]
     ravi.run("kubectl -n sweeps create -f sweep.yaml", says=("job.batch/sweep created",))
     stage.wait_used("user:ravi", "4/6")
@@ -122,5 +121,10 @@ ACTS: tuple[Act, ...] = (
     unlimited,
     per_pod,
     job,
+    owning.deployment,
+    owning.custom_resource,
+    owning.forged,
+    owning.refused_replica,
+    owning.nightly,
     storm,
 )

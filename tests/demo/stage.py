@@ -27,6 +27,7 @@ PEOPLE: dict[str, tuple[str, ...]] = {
     "sam": (),
     "frank": ("faculty",),
     "olga": (),
+    "nina": (),
 }
 """Everybody with the groups that their identity provider puts them in; all may create pods in every namespace."""
 
@@ -35,7 +36,9 @@ class Person(Shell):
     """A user of the cluster at a prompt."""
 
     def __init__(self, user: User, folder: Path, env: dict[str, str], transcript: Transcript) -> None:
-        super().__init__(user.name, folder, {**env, "KUBECONFIG": str(user.kubeconfig)}, transcript)
+        super().__init__(
+            user.name.rpartition(":")[2], folder, {**env, "KUBECONFIG": str(user.kubeconfig)}, transcript
+        )
         self.user = user
 
 
@@ -107,7 +110,8 @@ def open_stage(transcript: Transcript) -> Iterator[Stage]:
         parts = ", ".join(name.removesuffix("-0") for name in plane.processes)
         transcript.progress(f"Kubernetes 1.{plane.minor} serves, with {NODES} fake GPU nodes: {parts}")
         transcript.progress("installing labquota: crds/ and config/install, 2 webhook replicas, 1 operator")
-        with Installation(plane, replicas=2) as installed:
+        plane.client.apply(installing.load(FILES / "trainings.yaml"))
+        with Installation(plane, replicas=2, owners=(FILES / "owners.yaml").read_text()) as installed:
             transcript.progress("labquota is in force: webhook-0, webhook-1, operator-0 are ready")
             yield _stage(plane, installed, transcript)
             transcript.progress("stopping everything")
@@ -122,6 +126,8 @@ def _stage(plane: ControlPlane, installed: Installation, transcript: Transcript)
     people = {
         name: Person(plane.user(name, groups), FILES, env, transcript) for name, groups in PEOPLE.items()
     }
+    operator = plane.service_account("training-system", "operator", role="edit")
+    people["operator"] = Person(operator, plane.folder, env, transcript)
     admin = Person(plane.admin, installing.ROOT, env, transcript)
     kubeconfig = _merged(plane.folder / "kubeconfig", [admin.user, *(each.user for each in people.values())])
     return Stage(plane, installed, transcript, admin, people, kubeconfig, programs)

@@ -20,9 +20,9 @@ _ORDER = ("Namespace", "PriorityLevelConfiguration", "ServiceAccount", "ClusterR
 
 
 def load(folder: Path) -> list[dict[str, Any]]:
-    """Every document of the YAML files in a folder, in the order of their names."""
+    """Every document of a YAML file, or of those in a folder in the order of their names."""
     documents: list[dict[str, Any]] = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else [folder]:
         documents += [each for each in yaml.safe_load_all(path.read_text()) if each]
     return documents
 

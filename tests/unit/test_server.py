@@ -14,6 +14,7 @@ from labquota.webhook import listening, server
 from labquota.webhook.advising import Adviser
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
+from labquota.webhook.remembering import Memory
 from labquota.webhook.stamper import Stamper
 from unit.builders import group, manifest
 from unit.replicas import held, lineage, replica, whose
@@ -31,7 +32,8 @@ class Noting(Gate):
         holders = Holders(cluster, one.clock)
         super().__init__(one.world, one.store, one.admissions, holders, whose(cluster, one), one.clock, 44)
         self.stamper = Stamper(one.world.trust, lineage(cluster, one), one.clock)
-        self.adviser = Adviser(cluster, one.world, one.store, one.clock)
+        memory = Memory(one.world, one.store, one.admissions, one.clock)
+        self.adviser = Adviser(cluster, one.world, one.store, memory, one.clock)
 
     def begin(self, body: bytes, seconds: float, began: float) -> bytes | Coroutine[Any, Any, bytes]:
         self.told.append((seconds, self.clock.monotonic() - began))

@@ -22,6 +22,7 @@ from labquota.quota.outlook import Change
 from labquota.quota.workloads import Workload
 from labquota.quota.world import World
 from labquota.webhook import review
+from labquota.webhook.remembering import Memory
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,14 @@ _WARNED: Final = metrics.ADVICE.labels("warned")
 _FAILED: Final = metrics.ADVICE.labels("failed")
 
 
+_NOTHING: Final = msgspec.Raw(b"null")
+
+
+class _User(msgspec.Struct, gc=False):
+    username: str = ""
+    groups: tuple[str, ...] = ()
+
+
 class _Resource(msgspec.Struct, gc=False):
     group: str = ""
     resource: str = ""
@@ -44,14 +53,24 @@ class _Request(msgspec.Struct, rename="camel", gc=False):
     operation: str
     resource: _Resource
     object: msgspec.Raw
-    old_object: msgspec.Raw | None = None
+    old_object: msgspec.Raw = _NOTHING
     sub_resource: str = ""
     namespace: str = ""
     name: str = ""
+    user_info: _User = msgspec.field(default_factory=_User)
+    dry_run: bool = False
 
 
 class _Review(msgspec.Struct, gc=False):
     request: _Request
+
+
+class _Templated(msgspec.Struct, gc=False):
+    template: msgspec.Raw = msgspec.Raw()
+
+
+class _Made(msgspec.Struct, gc=False):
+    spec: _Templated = msgspec.field(default_factory=_Templated)
 
 
 class _Replicas(msgspec.Struct, gc=False):
@@ -64,6 +83,7 @@ class _Scale(msgspec.Struct, gc=False):
 
 _REVIEW: Final = msgspec.json.Decoder(_Review)
 _SCALE: Final = msgspec.json.Decoder(_Scale)
+_MADE: Final = msgspec.json.Decoder(_Made)
 _WORKLOAD: Final = msgspec.json.Decoder(Workload)
 
 
@@ -74,11 +94,13 @@ class Adviser:
         api: The API server, for LimitRanges and for what is scaled.
         world: Groups, overrides and namespaces.
         store: The ledgers.
+        memory: Keeps the groups of whoever asks.
         clock: For deadlines, and the time that decides which overrides apply.
     """
 
-    def __init__(self, api: Api, world: World, store: Ledgers, clock: Clock) -> None:
+    def __init__(self, api: Api, world: World, store: Ledgers, memory: Memory, clock: Clock) -> None:
         self._api, self._world, self._store, self._clock = api, world, store, clock
+        self._memory = memory
         self._ranges: dict[str, tuple[float, list[Item]]] = {}
 
     async def answer(self, body: bytes, until: float) -> bytes:
@@ -105,6 +127,9 @@ class Adviser:
         change = await self._change(request)
         if change is None:
             return []
+        user = request.user_info
+        if not request.dry_run and self._world.trust.role(user.username) == "person":
+            await self._memory.note(user.username, user.groups, request.namespace)
         ranges = await self._ranges_of(request.namespace)
         for each in (change.new, change.old):
             if each is not None:
@@ -119,17 +144,21 @@ class Adviser:
         if resource not in workloads.KINDS:
             return None
         old: Workload | None = None
+        replaces = False
         if request.sub_resource == "scale":
             old = await self._scaled(request)
             replicas = _SCALE.decode(request.object).spec.replicas
             new = msgspec.structs.replace(old, spec=msgspec.structs.replace(old.spec, replicas=replicas))
         else:
             new = _WORKLOAD.decode(request.object)
-            if request.operation == "UPDATE" and request.old_object is not None:
+            if request.operation == "UPDATE":
                 old = _WORKLOAD.decode(request.old_object)
+                before, after = _MADE.decode(request.old_object), _MADE.decode(request.object)
+                replaces = bytes(before.spec.template) != bytes(after.spec.template)
         if not new.template.spec.containers:
             return None
-        return Change(resource, request.namespace, request.name or new.metadata.name or "unnamed", new, old)
+        name = request.name or new.metadata.name or "unnamed"
+        return Change(resource, request.namespace, name, new, old, replaces)
 
     async def _scaled(self, request: _Request) -> Workload:
         """What is scaled: a Scale tells nothing of its pods."""

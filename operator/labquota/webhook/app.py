@@ -26,6 +26,7 @@ from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
 from labquota.webhook.means import Means
 from labquota.webhook.nudging import Nudger
+from labquota.webhook.remembering import Memory
 from labquota.webhook.server import Reviews
 from labquota.webhook.stamper import Stamper
 from labquota.webhook.telling import Teller
@@ -67,7 +68,7 @@ class Replica:
         told = self._aftercare.refused
         self.gate = Gate(world, store, self._admissions, Holders(api, clock), whose, clock, seconds, told)
         self.stamper = Stamper(trust, lineage, clock)
-        self.adviser = Adviser(api, world, store, clock)
+        self.adviser = Adviser(api, world, store, Memory(world, store, self._admissions, clock), clock)
 
     async def run(self) -> None:
         """Keep what it knows up to date, until cancelled."""
