@@ -28,7 +28,7 @@ from labquota.controllers.pods import Pods
 from labquota.controllers.recounting import Recounts
 from labquota.controllers.statuses import Statuses
 from labquota.controllers.witness import WitnessedLedgers
-from labquota.kube import credentials, events, marker
+from labquota.kube import credentials, events, marker, rights
 from labquota.kube.api import Api
 from labquota.kube.client import HttpApi
 from labquota.kube.errors import Lost
@@ -181,6 +181,8 @@ async def run(settings: Settings) -> None:
 
     Raises:
         labquota.kube.errors.CredentialsError: No kubeconfig and no service account.
+        labquota.ownership.OwnershipError: The owners' settings are wrong.
+        labquota.kube.rights.MissingRights: Something that leads to owners may not be read.
         OSError: A port is taken.
     """
     async with HttpApi(credentials.load(), gather=_GATHER_SECONDS) as api:
@@ -190,6 +192,7 @@ async def run(settings: Settings) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, task.cancel)
 
+        await rights.check(api, ownership.load(settings.owners))
         operator = Operator(api, settings, SystemClock(), random.Random())  # noqa: S311  jitter, not a secret
         operator.reports.append(functools.partial(handlers.run, operator.statuses, take_signals))
         task = asyncio.create_task(operator.run())

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from labquota import ownership, serving
 from labquota.clock import Clock, SystemClock
-from labquota.kube import credentials
+from labquota.kube import credentials, rights
 from labquota.kube.api import Api
 from labquota.kube.client import HttpApi
 from labquota.kube.ledgers import Ledgers
@@ -98,6 +98,8 @@ async def run(settings: Settings) -> None:
 
     Raises:
         labquota.kube.errors.CredentialsError: No kubeconfig and no service account.
+        labquota.ownership.OwnershipError: The owners' settings are wrong.
+        labquota.kube.rights.MissingRights: Something that leads to owners may not be read.
         OSError: A port is taken, or a file of the certificate cannot be read.
     """
     clock, rng = SystemClock(), random.Random()  # noqa: S311  jitter, not a secret
@@ -107,6 +109,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with HttpApi(credentials.load(), timeout=CALL_SECONDS) as api, asyncio.TaskGroup() as tasks:
+        await rights.check(api, ownership.load(settings.owners))
         replica = Replica(api, settings, clock, rng)
         watching = tasks.create_task(replica.run())
         reviews = Reviews(replica.gate, replica.stamper, replica.adviser, clock, replica.synced)
