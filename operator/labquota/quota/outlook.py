@@ -37,6 +37,8 @@ class Change(msgspec.Struct, frozen=True):
     new: Workload
     old: Workload | None = None
     """As it was; None for one that is created."""
+    replaces: bool = False
+    """Its template changes in any way, so that a Deployment replaces its pods."""
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -129,10 +131,12 @@ def _others(ledger: Ledger, before: Case, running: int) -> Ledger:
 
 
 def _can_roll(change: Change, case: Case, before: Case, running: int, others: Ledger, found: Fit) -> bool:
-    """Whether this change can be rolled out, or where the pods stay as they are, the next one."""
+    """Whether this change can be rolled out; or where all pods will run and none is replaced now, the next one."""
     strategy, replicas = change.new.spec.strategy, change.new.spec.replicas
     if strategy.type != "RollingUpdate" or not found.admitted or not case.is_counted:
         return True
+    if found.admitted < replicas and not change.replaces:
+        return True  # that some wait is said already
     old, new = before.reservation.after, case.reservation.after
     caps = capped(case.limits.aggregate)
     left = {key: amount - others.folded.get(key, 0) for key, amount in caps.items()}

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from labquota.quota.amounts import Amounts
 from labquota.quota.cases import Case, Request
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
 from labquota.quota.pods import Metadata, Pod, Reference
@@ -30,6 +31,8 @@ class Maker(msgspec.Struct):
     reference: Reference
     request: Request
     """For the pod that was refused last, with no more of it than is judged."""
+    asks: Amounts
+    """What that pod asks for, of what ledgers keep."""
     at: float
     """When, in monotonic seconds."""
 
@@ -74,13 +77,13 @@ class Makers:
             return False
         makers = self._by_owner.get(case.owner, {})
         if known := makers.get(reference.uid):
-            known.request, known.at = request, now
+            known.request, known.asks, known.at = request, case.reservation.after, now
             return True
         if len(makers) >= _MOST_OF_ONE:
             del makers[next(iter(makers))]
         elif sum(map(len, self._by_owner.values())) >= _MOST:
             return False
-        self.put_back(case.owner, Maker(reference, request, now))
+        self.put_back(case.owner, Maker(reference, request, case.reservation.after, now))
         return True
 
     def take(self, owner: Owner, maker: Maker) -> None:

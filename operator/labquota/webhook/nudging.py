@@ -10,8 +10,8 @@ nothing goes round and round. What a replica forgets when it is restarted waits 
 """
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -20,12 +20,11 @@ from labquota.clock import Clock
 from labquota.kube import errors
 from labquota.kube.ledgers import Ledgers
 from labquota.kube.lineage import Unresolved
-from labquota.quota import admission
-from labquota.quota.cases import Case, Request, Verdict
-from labquota.quota.ledger import EMPTY, Book
+from labquota.quota.cases import Case, Request
 from labquota.quota.owners import Owner
 from labquota.quota.world import World
 from labquota.webhook.makers import Maker, Makers
+from labquota.webhook.refitting import Refitting
 from labquota.webhook.touching import Toucher
 
 log = logging.getLogger(__name__)
@@ -36,6 +35,10 @@ _LOOK_SECONDS: Final = 0.1
 """Between two looks at an owner's ledger, which may change hundreds of times a second."""
 _RULES_SECONDS: Final = 0.5
 """Between two looks at whether limits have changed."""
+_SOON_SECONDS: Final = 0.001
+"""What is due so soon is done now: a timer may be early by a little."""
+_SWEEP_SECONDS: Final = 60.0
+"""Between two times that what is too old is forgotten."""
 _AT_ONCE: Final = 20
 """Makers of one owner that are asked at once."""
 _CANNOT: Final = "a controller cannot be asked to try again"
@@ -52,11 +55,11 @@ class Nudger:
     """
 
     def __init__(self, toucher: Toucher, world: World, store: Ledgers, clock: Clock) -> None:
-        self._toucher, self._world, self._store, self._clock = toucher, world, store, clock
-        self._makers = Makers()
+        self._toucher, self._world, self._clock = toucher, world, clock
+        self._makers, self._refitting = Makers(), Refitting(world, store)
         self._due: dict[Owner, float] = {}
         self._not_before: dict[Owner, float] = {}
-        self._revision = -1
+        self._revision, self._swept = -1, 0.0
         self._woken = asyncio.Event()
 
     def refused(self, case: Case) -> None:
@@ -76,8 +79,8 @@ class Nudger:
             while True:
                 self._woken.clear()
                 self._look_at_rules()
-                now = self._clock.monotonic()
-                for owner in [owner for owner, at in self._due.items() if at <= now]:
+                soon = self._clock.monotonic() + _SOON_SECONDS
+                for owner in [owner for owner, at in self._due.items() if at <= soon]:
                     del self._due[owner]
                     if found := self._look(owner):
                         tasks.create_task(self._ask(owner, found))
@@ -106,11 +109,13 @@ class Nudger:
         if not self._makers:
             return
         now, revision = self._clock.monotonic(), self._world.revision(self._clock.now())
+        if now - self._swept > _SWEEP_SECONDS:
+            self._swept = now
+            self._not_before = {owner: at for owner, at in self._not_before.items() if at > now}
+            self._makers.forget_old(now)
         if revision == self._revision:
             return
         self._revision = revision
-        self._not_before = {owner: at for owner, at in self._not_before.items() if at > now}
-        self._makers.forget_old(now)
         self._makers.refile(self._owner_of)
         for owner in self._makers.owners:
             self._plan(owner, now)
@@ -121,39 +126,20 @@ class Nudger:
     def _look(self, owner: Owner) -> list[Maker]:
         """Take out the makers whose pods would fit now, one after the other, those refused longest ago first."""
         now = self._clock.monotonic()
-        found = list(self._fitting(owner, now))
+        awake = []
+        for maker in self._makers.of(owner):
+            if (rests := self._makers.rests_until(maker)) > now:
+                self._plan(owner, rests)
+            else:
+                awake.append(maker)
+        fitting = self._refitting.of(owner, awake, self._clock.now())
+        found = list(itertools.islice(fitting, _AT_ONCE))
         self._not_before[owner] = now + (EVERY_SECONDS if found else _LOOK_SECONDS)
         for maker in found:
             self._makers.take(owner, maker)
         if found and self._makers.has(owner):
             self._plan(owner, now)  # more may fit than are asked at once
         return found
-
-    def _fitting(self, owner: Owner, now: float) -> Iterator[Maker]:
-        stored, count = self._store.copy(owner), 0
-        book = Book(EMPTY if stored is None else stored.ledger)
-        for maker in self._makers.of(owner):
-            judged = self._judged(owner, maker, book)
-            if judged is None or not judged.allowed:
-                continue
-            if (rests := self._makers.rests_until(maker)) > now:
-                self._plan(owner, rests)
-                continue
-            if judged.reservation is not None:
-                book.join(judged.reservation)
-            yield maker
-            count += 1
-            if count == _AT_ONCE:
-                return
-
-    def _judged(self, owner: Owner, maker: Maker, book: Book) -> Verdict | None:
-        """The verdict on a maker's pod if it came now; None where it cannot be judged, or is another's by now."""
-        try:
-            case = admission.examine(maker.request, self._world, self._clock.now(), self._store.groups)
-            return admission.decide(case, book) if case.owner == owner else None
-        except Exception:
-            log.exception(_CANNOT, extra=_place(maker))
-            return None
 
     async def _ask(self, owner: Owner, makers: list[Maker]) -> None:
         for maker in makers:

@@ -30,7 +30,7 @@ _PAUSE_SECONDS: Final = 0.05
 _MOST: Final = 1000
 """Makers whose refusals are not written yet; those of more are left out."""
 _LONGEST: Final = 1000
-"""Characters of a message; the API server takes 1,024 bytes of some."""
+"""Bytes of a message; the API server takes 1,024 of some."""
 _TRIES: Final = 3
 _FAILED: Final = "an Event cannot be written"
 
@@ -97,25 +97,20 @@ class Teller:
         """Write what is taken down, until cancelled."""
         while True:
             self._woken.clear()
-            for uid in [uid for uid in self._notes if self._next.get(uid, 0.0) <= self._clock.monotonic()]:
+            soon = self._clock.monotonic() + _PAUSE_SECONDS
+            for uid in [uid for uid in self._notes if self._next.get(uid, 0.0) <= soon]:
                 self._pace(uid)
                 await self._tell(uid, self._notes.pop(uid))
                 await asyncio.sleep(_PAUSE_SECONDS)
             await self._until_due()
 
     async def _until_due(self) -> None:
-        while True:
-            if not self._notes:
+        due = min((self._next.get(uid, 0.0) for uid in self._notes), default=None)
+        try:
+            async with asyncio.timeout(None if due is None else max(0.0, due - self._clock.monotonic())):
                 await self._woken.wait()
-            due = min(self._next.get(uid, 0.0) for uid in self._notes) - self._clock.monotonic()
-            if due <= 0:
-                return
-            self._woken.clear()
-            try:
-                async with asyncio.timeout(due):
-                    await self._woken.wait()
-            except TimeoutError:
-                return
+        except TimeoutError:
+            return
 
     def _pace(self, uid: str) -> None:
         now = self._clock.monotonic()
@@ -153,7 +148,7 @@ class Teller:
                 "metadata": {"resourceVersion": found.metadata.resource_version},
                 "count": found.count + note.count,
                 "lastTimestamp": _time(note.last),
-                "message": note.line[:_LONGEST],
+                "message": _cut(note.line),
             }
             try:
                 await self._api.patch(f"{path}/{name}", msgspec.json.encode(body))
@@ -181,12 +176,16 @@ def _new(name: str, namespace: str, top: Top, note: _Note) -> dict[str, Any]:
         "involvedObject": {**about, "namespace": namespace} if top.namespaced else about,
         "type": "Warning",
         "reason": REASON,
-        "message": note.line[:_LONGEST],
+        "message": _cut(note.line),
         "source": {"component": "labquota"},
         "firstTimestamp": _time(note.first),
         "lastTimestamp": _time(note.last),
         "count": note.count,
     }
+
+
+def _cut(line: str) -> str:
+    return line.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
 
 
 def _time(moment: datetime) -> str:
