@@ -21,7 +21,7 @@ from labquota.quota.limitranges import Item
 from labquota.quota.outlook import Change
 from labquota.quota.workloads import Workload
 from labquota.quota.world import World
-from labquota.webhook import review
+from labquota.webhook import counting, review
 from labquota.webhook.remembering import Memory
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Adviser:
     """Answers reviews of workloads with warnings, or without.
 
     Args:
-        api: The API server, for LimitRanges and for what is scaled.
+        api: The API server, for LimitRanges, for what is scaled, and for its pods.
         world: Groups, overrides and namespaces.
         store: The ledgers.
         memory: Keeps the groups of whoever asks.
@@ -134,7 +134,11 @@ class Adviser:
         for each in (change.new, change.old):
             if each is not None:
                 limitranges.complete(each.template.spec, ranges)
-        stored = self._store.copy(outlook.owner(change, self._world))
+        owner = outlook.owner(change, self._world)
+        if change.old is not None:
+            running = await counting.count(self._api, change.resource, change.old, change.namespace, owner)
+            change = msgspec.structs.replace(change, running=running)
+        stored = self._store.copy(owner)
         ledger = EMPTY if stored is None else stored.ledger
         return advice.lines(outlook.of(change, self._world, self._clock.now(), self._store.groups, ledger))
 
