@@ -40,7 +40,7 @@ class Permitting(Cluster):
 def test_whoever_may_read_everything_starts_at_once() -> None:
     cluster = Permitting()
     run(rights.check(cluster, TRUST))
-    assert cluster.count("create", "selfsubjectaccessreviews") == 11
+    assert cluster.count("create", "selfsubjectaccessreviews") == 12
 
 
 def test_a_right_that_has_just_been_granted_is_waited_for() -> None:

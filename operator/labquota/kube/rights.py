@@ -45,7 +45,7 @@ async def check(api: Api, trust: Trust, patience: float = _PATIENCE) -> None:
     Raises:
         MissingRights: One is still missing.
     """
-    missing: list[str] = ["serviceaccounts", *BUILT_IN_KINDS, *trust.kinds]
+    missing: list[str] = ["namespaces", "serviceaccounts", *BUILT_IN_KINDS, *trust.kinds, *trust.steps]
     try:
         missing = await _missing(api, missing)
         for _ in range(round(patience / _PAUSE)):

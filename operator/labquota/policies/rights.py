@@ -16,7 +16,7 @@ _NAME: Final = "labquota-owners"
 
 def manifests(trust: Trust) -> list[Manifest]:
     """One ClusterRole for both, the operator's right to pin an owner on a pod, and the webhook's to nudge its maker."""
-    groups: dict[str, list[str]] = {"": ["serviceaccounts"]}
+    groups: dict[str, list[str]] = {"": ["namespaces", "serviceaccounts"]}
     for kind in (*BUILT_IN_KINDS, *trust.kinds, *trust.steps):
         resource, _, group = kind.partition(".")
         groups.setdefault(group, []).append(resource)

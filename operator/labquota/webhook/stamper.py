@@ -118,7 +118,7 @@ class Stamper:
             return Stamp(wanted or "", wanted or "")
         account = owners.service_account(user.username)
         made = msgspec.convert(meta, Metadata, strict=False)
-        if account and (role == "person" or (role == "source" and made.maker is None)):
+        if account and role == "person":
             owner = (await self._lineage.of_account(*account)).owner
             return Stamp(owner, owner)
         if request.kind != "pods" and made.maker is None:
