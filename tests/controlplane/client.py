@@ -33,7 +33,8 @@ class ApiError(ControlPlaneError):
 class Client:
     """One user's calls to one API server, one at a time over one connection."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext, token: str = "") -> None:
+        self._identity = {"Authorization": f"Bearer {token}"} if token else {}
         parts = urlsplit(url)
         self._host, self._port, self._tls = parts.hostname or "", parts.port, tls
         self._connection: http.client.HTTPSConnection | None = None
@@ -120,7 +121,7 @@ class Client:
             self._connection = http.client.HTTPSConnection(
                 self._host, self._port, timeout=60, context=self._tls
             )
-        headers = {"Content-Type": content_type, "Accept": "application/json, */*"}
+        headers = {"Content-Type": content_type, "Accept": "application/json, */*", **self._identity}
         self._connection.request(method, path, data, headers)
         answer = self._connection.getresponse()
         return answer.status, answer.getheader("Content-Type") or "", answer.read()

@@ -16,7 +16,7 @@ from controlplane.client import Client
 from controlplane.errors import ControlPlaneError
 from controlplane.nodes import gpu_node
 from controlplane.process import Process, wait_until
-from controlplane.users import User, Users, grant
+from controlplane.users import Bearer, User, Users, grant
 from controlplane.wires import Wires
 
 __all__ = ["ControlPlane"]
@@ -149,6 +149,16 @@ class ControlPlane:
         """A user that the API server takes for that service account; the account need not exist."""
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
         return self.user(f"system:serviceaccount:{namespace}:{name}", groups, role=role)
+
+    def account(self, namespace: str, name: str, *, role: str) -> User:
+        """A service account that exists, by a token of its own: its name may be longer than fits in a certificate."""
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        token = self.client.create(path, request)["status"]["token"]
+        known = f"system:serviceaccount:{namespace}:{name}"
+        user = Bearer(known, (), self.servers, self.admin.authority, self.admin.pair, Path(), token)
+        grant(self.client, user, role)
+        return user
 
     def kubectl(
         self, user: User, *args: str, stdin: str | None = None, check: bool = False

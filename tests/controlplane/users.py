@@ -14,7 +14,7 @@ from controlplane.client import Client
 from controlplane.errors import ControlPlaneError
 from controlplane.process import wait_until
 
-__all__ = ["User", "Users", "grant"]
+__all__ = ["Bearer", "User", "Users", "grant"]
 
 RBAC = "rbac.authorization.k8s.io"
 
@@ -55,6 +55,22 @@ class User:
         path = self.kubeconfig.with_suffix(f".{server}.kubeconfig")
         _write_kubeconfig(path, self.name, self.servers[server], self.authority, self.pair)
         return path
+
+
+@dataclass(frozen=True)
+class Bearer(User):
+    """Somebody whom the API servers know by a token alone; `pair` is nobody's that counts."""
+
+    token: str = ""
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """What an HTTPS client needs to call, as nobody so far."""
+        return ssl.create_default_context(cafile=str(self.authority))
+
+    def client(self, server: int = 0) -> Client:
+        """A new blocking client of the API server with that number."""
+        return Client(self.servers[server], self.tls, self.token)
 
 
 class Users:
