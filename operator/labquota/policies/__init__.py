@@ -2,7 +2,9 @@
 
     identities.py   who asks, in CEL: `quota.trust` and `quota.owners` said once more, and tested to agree
     stamping.py     MutatingAdmissionPolicies: the stamp on what is created, and put back where an update drops it
-    guarding.py     ValidatingAdmissionPolicies: what nobody may do to a stamp, or to get around one
+    guarding.py     ValidatingAdmissionPolicies: what nobody may do to a stamp
+    doors.py        … or to get around one
+    refusing.py     how such a policy looks
     registering.py  the mutating webhook's registration, for what policies leave open or instead of them
     rights.py       what webhook and operator may read to find an owner
     generate.py     config/install/owner-*.yaml from these
