@@ -99,8 +99,27 @@ def test_a_scale_is_judged_by_the_template_of_what_is_scaled() -> None:
     assert lines[0].startswith("labquota: 3 of 4 pods of this Deployment will run now")
 
 
+def test_a_status_that_is_behind_is_waited_for_but_not_for_long() -> None:
+    async def scenario() -> None:
+        desk = Desk()
+        desk.replica.store.changed("MODIFIED", Stored(ALICE, Ledger(folded={"gpu": 2}), "1"), "1")
+        behind = {**gpu(2), "status": {"replicas": 0}}
+        desk.cluster.store(f"{DEPLOYMENTS}/web", behind)
+        asyncio.get_running_loop().call_later(0.2, desk.cluster.store, f"{DEPLOYMENTS}/web", gpu(2))
+        assert await desk.asks("deployments", {**gpu(3), "status": {}}, behind) == [
+            "labquota: user:alice has no room to roll this Deployment out: set strategy.type to Recreate"
+        ]
+        began = asyncio.get_running_loop().time()
+        desk.cluster.store(f"{DEPLOYMENTS}/web", behind)
+        assert "1 of 3 pods" in (await desk.asks("deployments", gpu(3), behind))[0], "it has no pods"
+        assert asyncio.get_running_loop().time() - began < 0.5
+
+    run(scenario())
+
+
 def test_only_an_update_that_changes_the_template_is_a_roll_out() -> None:
     desk = Desk()
+    desk.cluster.store(f"{DEPLOYMENTS}/web", gpu(5))
     desk.replica.store.changed("MODIFIED", Stored(ALICE, Ledger(folded={"gpu": 3}), "1"), "1")
     told = [run(desk.asks("deployments", new, gpu(5))) for new in (gpu(5), gpu(5, image="two"))]
     assert [len(lines) for lines in told] == [2, 3]

@@ -13,7 +13,6 @@ from typing import Final
 import msgspec
 
 from labquota.quota import admission, fitting, owners, rollouts, workloads
-from labquota.quota.amounts import Amounts
 from labquota.quota.cases import Case, Request
 from labquota.quota.fitting import Fit
 from labquota.quota.ledger import EMPTY, Book, Ledger
@@ -28,15 +27,6 @@ _CONTROLLER: Final = "system:serviceaccount:kube-system:replicaset-controller"
 """Any of those that make pods from templates: they are judged alike."""
 
 
-class Running(msgspec.Struct, frozen=True):
-    """The pods that a workload has."""
-
-    count: int
-    """Without those that are being deleted."""
-    held: Amounts
-    """What all of them hold of their owner's budget."""
-
-
 class Change(msgspec.Struct, frozen=True):
     """A workload that is created or changed."""
 
@@ -49,8 +39,6 @@ class Change(msgspec.Struct, frozen=True):
     """As it was; None for one that is created."""
     replaces: bool = False
     """Its template changes in any way, so that a Deployment replaces its pods."""
-    running: Running | None = None
-    """What it has, where that is known better than its status tells."""
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -110,13 +98,11 @@ def of(
     if change.resource == "cronjobs":  # what its owner will hold then, nobody knows
         return Outlook(change, who, count, ever, ever, warned)
     before = case if change.old is None else case_of(change.old.template)
-    running = change.running or _by_status(change, before.reservation.after)
-    others = _others(ledger, running.held)
+    running = 0 if change.old is None else workloads.made(change.resource, change.old)
+    others = _others(ledger, before, running)
     found = fitting.fit(case, others, count)
     can_roll = (
-        warned
-        or change.resource != "deployments"
-        or _can_roll(change, case, before, running.count, others, found)
+        warned or change.resource != "deployments" or _can_roll(change, case, before, running, others, found)
     )
     return Outlook(change, who, count, found, ever, warned, can_roll)
 
@@ -137,15 +123,11 @@ def _first(change: Change, who: Owner, template: Template) -> Request:
     )
 
 
-def _by_status(change: Change, each: Amounts) -> Running:
-    count = 0 if change.old is None else workloads.made(change.resource, change.old)
-    return Running(count, {key: count * amount for key, amount in each.items()})
-
-
-def _others(ledger: Ledger, held: Amounts) -> Ledger:
+def _others(ledger: Ledger, before: Case, running: int) -> Ledger:
     """What the owner holds besides this workload. What replicas hold in advance is for whoever asks."""
     total = Book(msgspec.structs.replace(ledger, advances=())).total
-    return Ledger(folded={key: max(0, amount - held.get(key, 0)) for key, amount in total.items()})
+    each = before.reservation.after
+    return Ledger(folded={key: max(0, amount - running * each.get(key, 0)) for key, amount in total.items()})
 
 
 def _can_roll(change: Change, case: Case, before: Case, running: int, others: Ledger, found: Fit) -> bool:

@@ -1,7 +1,7 @@
 """Workloads of Kubernetes' own kinds, as far as they are read: how many pods they want at once, and of which shape."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -57,14 +57,6 @@ class WorkloadSpec(_Part, frozen=True):
     suspend: bool = False
     paused: bool = False
     strategy: Strategy = Strategy()
-    selector: dict[str, Any] = {}
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The labels of its pods; empty where it asks for them in another way."""
-        found = self.selector.get("matchLabels", {}) if "matchLabels" in self.selector else self.selector
-        plain = all(isinstance(value, str) for value in found.values())
-        return dict(found) if plain and not self.selector.get("matchExpressions") else {}
 
 
 class JobTemplate(_Part, frozen=True):
