@@ -16,7 +16,7 @@ HISTORIES ?= 100000
 VERSIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install control-plane test test-unit test-property test-simulation test-mutants test-differential test-hostile test-cluster test-matrix test-storm lint format demo bench bench-operator soak storm simulate clean
+.PHONY: help venv install control-plane test test-unit test-property test-simulation test-mutants test-differential test-hostile test-cluster test-full test-matrix test-storm lint format demo bench bench-operator soak storm simulate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test-hostile: venv ## Bad input for decoders, importer and webhook, made up from
 
 test-cluster: venv ## The tests on a real control plane alone
 	@$(RUN) tests/stages.py control-plane cluster
+
+test-full: venv ## Every cluster test, also without policies and the long ones, which `make test` leaves out
+	@FULL=1 $(RUN) tests/stages.py control-plane cluster
 
 test-matrix: venv ## The cluster tests on Kubernetes 1.34, 1.35 and 1.36, each built once; VERSIONS="1.34" for some
 	@$(RUN) tests/matrix.py $(VERSIONS)

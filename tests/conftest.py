@@ -1,11 +1,33 @@
 """Fixtures that several stages share: one control plane and one labquota for the whole run, a world for each test."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from controlplane import ControlPlane
 from harness import AUDIT_SECONDS, CREATE_SECONDS, OWNERS, Installation, World
+
+_FULL_ALONE = ("test_demo.py", "test_soak.py")
+"""Minutes of what `make demo` and `make soak` show as well."""
+_ALWAYS = "test_stamp_"
+"""Files whose tests run without policies in every run; the others only in `make test-full`."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to `make test-full` (FULL=1) what takes long and says little more."""
+    if os.environ.get("FULL"):
+        return
+    left = [each for each in items if _is_full_alone(each)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [each for each in items if each not in set(left)]
+
+
+def _is_full_alone(item: pytest.Item) -> bool:
+    if item.path.name in _FULL_ALONE:
+        return True
+    return "[webhook" in item.nodeid and not item.path.name.startswith(_ALWAYS)
 
 
 @pytest.fixture(scope="session")

@@ -83,8 +83,10 @@ def test_a_pod_that_can_never_fit_is_named_with_all_reasons(replicas: int) -> No
 def test_so_is_one_that_is_refused_for_what_is_no_amount() -> None:
     assert told("daemonsets", workload(odd=1)) == [
         "labquota: no pod of this DaemonSet can ever run under the limits of user:alice:",
-        'labquota: UNKNOWN_GPU_RESOURCE: nobody has priced the GPU resource "nvidia.com/odd"; '
-        "use a resource that the nodes offer",
+        (
+            'labquota: UNKNOWN_GPU_RESOURCE: nobody has priced the GPU resource "nvidia.com/odd"; '
+            "use a resource that the nodes offer"
+        ),
     ]
 
 
