@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 
 from controlplane import User
+from controlplane.users import Bearer
 
 __all__ = ["Answer", "AsyncClient"]
 
@@ -68,7 +69,8 @@ class AsyncClient:
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=self._connections, ssl=self.user.tls)
         timeout = aiohttp.ClientTimeout(total=self._seconds)
-        self._session = aiohttp.ClientSession(self._url, connector=connector, timeout=timeout)
+        known = {"Authorization": f"Bearer {self.user.token}"} if isinstance(self.user, Bearer) else None
+        self._session = aiohttp.ClientSession(self._url, connector=connector, timeout=timeout, headers=known)
         return self
 
     async def __aexit__(
