@@ -27,7 +27,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_full_alone(item: pytest.Item) -> bool:
     if item.path.name in _FULL_ALONE:
         return True
-    return "[webhook" in item.nodeid and not item.path.name.startswith(_ALWAYS)
+    of_both = item.path.parent.name == "cluster" and "[webhook" in item.nodeid
+    return of_both and not item.path.name.startswith(_ALWAYS)
 
 
 @pytest.fixture(scope="session")
