@@ -49,7 +49,7 @@ class Care:
 
     def case(self, maker: Reference | None, *, user: str = MAKER, dry_run: bool = False, **asks: Any) -> Case:
         """A controller's pod."""
-        made = manifest("pod", **{"gpu": 1, **asks})
+        made = manifest("pod" if maker is None else f"{maker.name}-pod", **{"gpu": 1, **asks})
         made["metadata"]["ownerReferences"] = [] if maker is None else [reference(maker)]
         asked = request(pods.decode(json.dumps(made).encode()), user=user, dry_run=dry_run)
         return case(self.world, asked)

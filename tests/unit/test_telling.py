@@ -91,6 +91,23 @@ def test_replicas_and_replica_sets_count_up_the_same_event() -> None:
     assert event["count"] == 300
 
 
+def test_a_workload_that_is_made_anew_under_its_name_has_an_event_of_its_own() -> None:
+    care = Care()
+
+    async def scenario() -> None:
+        care.refuse(replica_set(care.cluster, "web"))
+        await asyncio.sleep(1)
+        care.cluster.drop(f"{APPS}/replicasets/web")
+        care.refuse(care.cluster.put(f"{APPS}/replicasets/web", "uid-of-the-second"))
+        await asyncio.sleep(1)
+
+    live(scenario(), care)
+    assert [event["involvedObject"]["uid"] for event in events(care.cluster)] == [
+        "uid-web",
+        "uid-of-the-second",
+    ]
+
+
 def test_a_maker_without_a_maker_is_the_top_itself() -> None:
     care = Care()
 
