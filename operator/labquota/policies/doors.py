@@ -1,11 +1,12 @@
 """Ways around a stamp, closed inside the API server: references, revisions, bindings, mirror pods, endings."""
 
+import json
 from typing import Final
 
 from labquota.policies import identities, refusing
 from labquota.policies.identities import NO_CARRIER, read, variable
 from labquota.policies.refusing import only, unless
-from labquota.policies.stamping import Manifest, custom, rule
+from labquota.policies.stamping import Manifest, rule
 from labquota.quota.trust import Trust
 
 BINDINGS: Final = only("CREATE", [rule("", "pods/binding", "bindings")])
@@ -31,10 +32,10 @@ def _made(trust: Trust) -> list[Manifest]:
     made = "object.metadata.?ownerReferences.orValue([]).exists(each, each.?controller.orValue(false))"
     return refusing.policy(
         "owner-guard-made",
-        only("CREATE", [*refusing.built_in(), *custom(trust)]),
+        only("CREATE", [*refusing.built_in(), *refusing.of(_custom(trust))]),
         [
             unless(
-                f"variables.forOthers || {read('object.metadata')} != ''",
+                f"variables.forOthers || {_stamped(trust, 'object')}",
                 "'OWNER_FORGED: nobody has stamped this, and its controller reference could lead to anybody'",
             )
         ],
@@ -53,7 +54,11 @@ def _references(trust: Trust) -> list[Manifest]:
         "owner-guard-references",
         only(
             "UPDATE",
-            [*refusing.built_in(), *refusing.built_in(without=("pods",), part="status"), *custom(trust)],
+            [
+                *refusing.built_in(),
+                *refusing.built_in(without=("pods",), part="status"),
+                *refusing.of(_custom(trust)),
+            ],
         ),
         [
             unless(
@@ -62,7 +67,7 @@ def _references(trust: Trust) -> list[Manifest]:
             )
         ],
         conditions=[
-            {"name": "without-a-stamp", "expression": f"{read('oldObject.metadata')} == ''"},
+            {"name": "without-a-stamp", "expression": f"!({_stamped(trust, 'oldObject')})"},
             {"name": "not-by-its-controller", "expression": NO_CARRIER},
             {"name": "not-by-an-identity-source", "expression": f"!({identities.is_source(trust)})"},
             _NO_COLLECTOR,
@@ -118,6 +123,20 @@ def _endings() -> list[Manifest]:
             )
         ],
     )
+
+
+def _custom(trust: Trust) -> list[str]:
+    """The custom resources whose references are followed: those that are stamped, and those that never are."""
+    return sorted({*trust.kinds, *trust.steps})
+
+
+def _stamped(trust: Trust, manifest: str) -> str:
+    """CEL: whether an object has a stamp that counts, so that nobody looks at its references."""
+    stamp = f"{read(f'{manifest}.metadata')} != ''"
+    if not trust.steps:
+        return stamp
+    kind = "request.resource.resource + '.' + request.resource.group"
+    return f"{stamp} && !({kind} in {json.dumps(sorted(trust.steps))})"
 
 
 def _maker(manifest: str) -> str:

@@ -22,7 +22,7 @@ def policies(trust: Trust) -> list[Manifest]:
     return [
         *_pods(),
         *_created(trust),
-        *_kept("owner-guard-workloads", refusing.built_in(without=("pods", "cronjobs")), TEMPLATES),
+        *_kept("owner-guard-workloads", refusing.built_in(without=("pods", "cronjobs.batch")), TEMPLATES),
         *_kept("owner-guard-cronjobs", [rule("batch", "cronjobs")], CRON_TEMPLATES),
         *_kept(
             "owner-guard-status", refusing.built_in(without=("pods",), part="status"), unless_carrier=True

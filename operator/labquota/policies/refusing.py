@@ -3,6 +3,7 @@
 Fail closed, so every expression is total: one that errs would refuse the request of somebody who did nothing wrong.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from labquota.policies import identities
@@ -40,9 +41,13 @@ def only(operation: str, rules: list[Manifest]) -> list[Manifest]:
 
 def built_in(*, without: tuple[str, ...] = (), part: str = "") -> list[Manifest]:
     """Rules for the built-in kinds, or for one subresource of each."""
+    return of([kind for kind in BUILT_IN_KINDS if kind not in without], part)
+
+
+def of(kinds: Iterable[str], part: str = "") -> list[Manifest]:
+    """Rules for kinds (`resource.group`), or for one subresource of each."""
     groups: dict[str, list[str]] = {}
-    for kind in BUILT_IN_KINDS:
+    for kind in kinds:
         resource, _, group = kind.partition(".")
-        if resource not in without:
-            groups.setdefault(group, []).append(f"{resource}/{part}" if part else resource)
+        groups.setdefault(group, []).append(f"{resource}/{part}" if part else resource)
     return [rule(group, *found) for group, found in groups.items()]
