@@ -1,6 +1,7 @@
 """Late help: a refused pod comes by itself within two seconds of budget coming free, and nobody is asked in vain."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 from cluster.steps import eventually, fill, held
@@ -55,14 +56,24 @@ async def test_the_refused_pod_of_any_controller_comes_within_two_seconds_of_the
     print({kind: round(seconds, 2) for kind, seconds in zip(KINDS, took, strict=True)})
 
 
-async def test_it_comes_as_soon_when_the_limit_rises_instead(world: World) -> None:
-    alice, where = student(world, pods=1)
+async def test_it_comes_as_soon_when_the_limit_rises_instead_and_no_diff_shows_it(world: World) -> None:
+    alice, where = student(world, pods=2)
+    kubectl = world.plane.kubectl
+    ways = {"train": (), "serve": ("--server-side",)}
+    texts = {name: json.dumps(workload("StatefulSet", name, where, 2)) for name in ways}
     async with world.client(alice) as client:
-        await create(client, workload("StatefulSet", "train", where, 3))
-        await eventually(come(client, where, 1), 5, "the first pod")
+        for name, how in ways.items():
+            applied = kubectl(alice, "apply", *how, "-f", "-", stdin=texts[name])
+            assert applied.returncode == 0, applied.stderr
+        await eventually(come(client, where, 2), 5, "the first pods")
         await asyncio.sleep(6)
-        world.override("more", world.owner(alice), aggregate={"pods": 3})
-        await eventually(come(client, where, 3), 2, "the others come")
+        world.override("more", world.owner(alice), aggregate={"pods": 4})
+        await eventually(come(client, where, 4), 2, "the others come")
+        nudged = await client.list(PATHS["StatefulSet"].format(where))
+        assert any(NUDGED in each["metadata"]["annotations"] for each in nudged)
+        for name, how in ways.items():
+            shown = kubectl(alice, "diff", *how, "-f", "-", stdin=texts[name])
+            assert (name, shown.returncode, shown.stdout) == (name, 0, "")
 
 
 async def test_each_place_that_frees_is_taken_by_one_that_waits(world: World) -> None:

@@ -112,6 +112,20 @@ async def test_only_a_replica_that_has_not_synced_says_429_with_retry_after(serv
             assert (answer.status, answer.headers.get("Retry-After")) == (200, None)
 
 
+@pytest.mark.parametrize("synced", [True, False])
+async def test_a_review_of_a_workload_is_let_through_at_once_whatever_it_is(
+    served: Served, *, synced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_BYTES", 10_000)
+    served.synced = synced
+    head = b'{"request": {"uid": "%b", "operation": "CREATE"' % UID.encode()
+    for body in (head, head + b"}}", head + b" " * 20_000 + b"}}"):
+        async with served.client.post(f"{server.ADVISE_PATH}?timeout=2s", data=body) as answer:
+            assert answer.status == 200
+            assert (await answer.json())["response"] == {"uid": UID, "allowed": True}
+    assert served.gate.told == []
+
+
 @pytest.mark.parametrize(
     ("query", "seconds"),
     [
