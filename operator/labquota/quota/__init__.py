@@ -13,4 +13,5 @@ Read in this order:
 * `ledger`: what an owner holds now, folded and reserved.
 * `verdict`, `explain`: what exceeds which limit, and how to say so.
 * `admission`: all of it together, on one page.
+* `workloads`, `fitting`, `rollouts`, `outlook`, `advice`: what will become of pods that are still to come.
 """

@@ -7,6 +7,9 @@
     worker.py      serves it: judge a batch, swap once
     means.py       what workers share
     holders.py     which pods hold an owner's budget, for the line of a refusal
+    stamper.py     whose an object is, where policies cannot tell
+    advising.py    early word to whoever creates, scales or changes a workload
+    aftercare.py   what follows a refusal: telling.py writes Events, nudging.py has controllers try again
     app.py         one replica, put together
 
 A replica keeps nothing that another one would need.
