@@ -11,7 +11,7 @@ import pytest
 from cluster.attackers import STAMP, appear, entitle, reference, workload
 from cluster.stamped import account, custom, define, make, owners, place, templates
 from cluster.steps import held
-from controlplane import User
+from controlplane import ApiError, User
 from harness import World
 from harness.manifests import Manifest
 
@@ -189,3 +189,23 @@ def test_marks_that_a_user_writes_are_nothing(lab: World) -> None:
     namesake = lab.plane.account(where(own), meta["name"], role="cluster-admin")
     assert owners(place(lab, namesake, "second", annotations={OWNER: lab.name("alice")})) == [lab.owner(bob)]
     assert templates(own) == []
+
+
+def test_a_pod_default_writes_no_owner_on_the_pods_that_it_matches(lab: World, profile: Manifest) -> None:
+    """Kubeflow's webhook copies its annotations to pods after they are stamped, where it finds none."""
+    bob = lab.user("bob")
+    define(lab, "PodDefault", "poddefaults.kubeflow.org", version="v1alpha1")
+    entitle(lab, bob, ["create", "patch"], "poddefaults.kubeflow.org")
+    for field, key in (("annotations", STAMP), ("labels", "labquota.dev/user")):
+        selected = {"selector": {"matchLabels": {"app": "nb"}}}
+        wrong = {**selected, field: {key: "user:nobody", "mine": "1"}}
+        made = custom("PodDefault", "kubeflow.org/v1alpha1", field, where(profile), wrong)
+        with pytest.raises(
+            ApiError, match=r"OWNER_FORGED: leave what begins with labquota\.dev/ out of what"
+        ):
+            make(lab, bob, made)
+        made["spec"] = {**selected, field: {"mine": "1"}}
+        path = lab.plane.client.path_of(make(lab, bob, made))
+        patch = {"spec": {field: {key: "user:nobody"}}}
+        status, answer = bob.client().call("PATCH", path, patch, "application/merge-patch+json")
+        assert (status, "OWNER_FORGED" in answer["message"]) == (403, True)

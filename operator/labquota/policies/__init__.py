@@ -4,6 +4,7 @@
     stamping.py     MutatingAdmissionPolicies: the stamp on what is created, and put back where an update drops it
     guarding.py     ValidatingAdmissionPolicies: what nobody may do to a stamp
     doors.py        … or to get around one
+    injecting.py    … or to have others write
     refusing.py     how such a policy looks
     registering.py  the mutating webhook's registration, for what policies leave open or instead of them
     rights.py       what webhook and operator may read to find an owner

@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from labquota.policies import identities, refusing
+from labquota.policies import identities, injecting, refusing
 from labquota.policies.identities import NO_CARRIER, read, variable
 from labquota.policies.refusing import only, unless
 from labquota.policies.stamping import Manifest, rule
@@ -24,7 +24,14 @@ _NO_COLLECTOR: Final = {
 
 def policies(trust: Trust) -> list[Manifest]:
     """The ValidatingAdmissionPolicies with their bindings."""
-    return [*_made(trust), *_references(trust), *_revisions(trust), *_mirrors(), *_endings()]
+    return [
+        *_made(trust),
+        *_references(trust),
+        *_revisions(trust),
+        *_mirrors(),
+        *_endings(),
+        *injecting.policies(),
+    ]
 
 
 def _made(trust: Trust) -> list[Manifest]:
