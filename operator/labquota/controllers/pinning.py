@@ -102,8 +102,7 @@ class Pins:
             return (await self._lineage.of_made(namespace, meta)).owner
         if owners.kind(stamp) != "ServiceAccount":
             return None
-        place, _, account = owners.name(stamp).partition("/")
-        found = (await self._lineage.of_account(place, account)).owner
+        found = (await self._lineage.of_account(*owners.account(stamp))).owner
         return found if found != stamp else None
 
 

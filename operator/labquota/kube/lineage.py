@@ -77,6 +77,9 @@ class Lineage:
         """
         steps: list[str] = []
         owner = await self._top(namespace, made, steps)
+        if owner is not None and owners.kind(owner) == "ServiceAccount":  # whose it is was not known yet
+            found = await self.of_account(*owners.account(owner))
+            return Resolved(found.owner, (*steps, *found.steps))
         return self._or_namespace(owner, namespace, steps)
 
     async def top(self, namespace: str, made: Metadata) -> Top | None:
@@ -117,7 +120,7 @@ class Lineage:
             exists, owner = await self._account(namespace, account, steps)
             if owner is None or owners.kind(owner) != "ServiceAccount":
                 break
-            namespace, _, account = owners.name(owner).partition("/")
+            namespace, account = owners.account(owner)
             owner = None
         if owner is None and exists and owners.named(self._namespaces(namespace)) is None:
             owner = Owner(f"serviceaccount:{namespace}/{account}")
@@ -189,10 +192,10 @@ class Lineage:
         return found is not None, owner
 
     async def _read(self, path: str, kind: str, uid: str = "") -> Metadata | None:
-        """An object's metadata; read afresh where the one that is remembered is another of the same name."""
+        """An object's metadata; read afresh where another of the same name is remembered, or that there was none."""
         now = self._clock.monotonic()
         until, found = self._known.get(path, (0.0, None))
-        if now < until and (found is None or uid in ("", found.uid)):
+        if now < until and uid in ("", "" if found is None else found.uid):
             return found
         try:
             found = _OBJECT.decode(await self._api.get(path)).metadata

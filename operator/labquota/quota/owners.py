@@ -64,6 +64,12 @@ def name(owner: Owner) -> str:
     return owner.partition(":")[2]
 
 
+def account(owner: Owner) -> tuple[str, str]:
+    """Namespace and name of an owner that is a service account."""
+    namespace, _, found = name(owner).partition("/")
+    return namespace, found
+
+
 def is_reserved(owner: Owner) -> bool:
     """Whether a user's name begins with `system:`, which Kubernetes reserves for its own components."""
     return owner.startswith("user:system:")

@@ -1,7 +1,7 @@
 """The mutating webhook: stamps what the policies leave open, and everything where the API server has no such policies.
 
-Same rules, same stamps. A failure stamps nothing and lets the object through: whose its pods are is asked again when
-they come, and there a group's `onError` decides.
+Same rules, same stamps. An outage stamps nothing and lets the object through: whose its pods are is asked again when
+they come, and there a group's `onError` decides. What cannot be read is refused.
 """
 
 import asyncio
@@ -14,10 +14,11 @@ import msgspec
 from labquota import metrics
 from labquota.clock import Clock
 from labquota.kube.lineage import Lineage, Unresolved
-from labquota.quota import owners, stamping
+from labquota.quota import explain, owners, stamping, verdict
 from labquota.quota.pods import Metadata
 from labquota.quota.trust import Trust
-from labquota.webhook import patching
+from labquota.quota.verdict import Refused
+from labquota.webhook import patching, review
 from labquota.webhook.patching import Stamp
 
 log = logging.getLogger(__name__)
@@ -86,8 +87,7 @@ class Stamper:
             restore = self._trust.role(request.user_info.username) == "controller"
             patches = list(patching.patches(request.kind, request.object, old, stamp, restore=restore))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            log.warning("not stamped", extra={"error": f"the AdmissionReview cannot be read: {error}"})
-            return _answer(uid, [])
+            return unread(review.uid_of(body), f"the AdmissionReview cannot be read: {error}")
         except (Unresolved, TimeoutError) as error:
             metrics.UNSTAMPED.inc()
             text = str(error) or "the API server does not answer"
@@ -127,9 +127,10 @@ class Stamper:
 
 
 def unread(uid: str, why: str) -> bytes:
-    """The answer to a review that did not come as a whole: nothing is stamped."""
-    metrics.UNSTAMPED.inc()
-    return _answer(uid, [], f"labquota cannot tell yet whose this is: {why}")
+    """The answer to a review that nobody can read: a refusal, or its author would have a way to come unstamped."""
+    log.warning("refused", extra={"codes": [verdict.UNREADABLE], "line": why})
+    cause = Refused(verdict.UNREADABLE, why)
+    return review.deny(uid, f"{cause.code}: {cause.text}", explain.fields([cause]), "")
 
 
 def _answer(uid: str, patches: list[dict[str, Any]], warning: str = "") -> bytes:

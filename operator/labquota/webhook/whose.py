@@ -28,7 +28,12 @@ class Whose:
         if request.operation == "CREATE" and self._account(request) is not None:
             return False
         meta = request.stored
-        return owners.named(meta.annotations) is not None or meta.maker is None
+        stamp = owners.named(meta.annotations)
+        if stamp is None:
+            return meta.maker is None
+        return (
+            owners.kind(stamp) != "ServiceAccount"
+        )  # which is the stamp until somebody finds whose the account is
 
     async def resolve(self, request: Request) -> Request:
         """The request with the pod's owner.
@@ -38,6 +43,8 @@ class Whose:
         """
         if request.operation == "CREATE" and (account := self._account(request)) is not None:
             found = await self._lineage.of_account(*account)
+        elif stamp := owners.named(request.stored.annotations):
+            found = await self._lineage.of_account(*owners.account(stamp))
         else:
             found = await self._lineage.of_made(request.namespace, request.stored)
         return msgspec.structs.replace(request, owner=found.owner)
