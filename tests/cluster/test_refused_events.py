@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from cluster.attackers import entitle
+from cluster.stamped import account, gadget, make
 from cluster.steps import eventually, fill, held
-from cluster.workloads import create, events, path_of, pod_names, student, workload
-from harness import AsyncClient, World
+from cluster.workloads import NUDGED, create, events, path_of, pod_names, student, workload
+from harness import CONTROLLER, AsyncClient, World
 
 
 async def found(client: AsyncClient, where: str, kind: str) -> list[dict[str, Any]]:
@@ -92,3 +94,31 @@ async def test_what_a_person_is_refused_is_told_to_them_and_to_nobody_s_workload
 
         await eventually(made_one, 5, "alice's pod is there")
         assert await events(client, where) == []
+
+
+async def test_a_custom_resource_shows_why_and_is_asked_again_when_budget_frees(world: World) -> None:
+    alice, where = student(world, pods=1)
+    kind = gadget(world, "trainer", where)
+    entitle(world, alice, ["create", "get"], "gadgets.example.org")
+    controller = account(world, CONTROLLER)
+    made = make(world, alice, kind)
+    reference = {key: made[key] for key in ("apiVersion", "kind")} | {"controller": True}
+    reference |= {key: made["metadata"][key] for key in ("name", "uid")}
+    path = world.plane.client.path_of(kind)
+    async with world.client(alice) as client, world.client(controller) as its, world.client() as admin:
+        await fill(client, held("blocker", where))
+        answer = await its.create_pod(held("worker", where, owner_references=[reference]))
+        assert f"{world.owner(alice)} asked pods 1, used 1 of 1 pods" in answer.message
+
+        async def told() -> bool:
+            return [each["involvedObject"]["uid"] for each in await events(admin, where)] == [
+                reference["uid"]
+            ]
+
+        await eventually(told, 5, "there is an Event on the custom resource")
+        await client.delete_pod(where, "blocker")
+
+        async def asked() -> bool:
+            return NUDGED in (await admin.get(path)).body["metadata"]["annotations"]
+
+        await eventually(asked, 2, "its operator sees a change of it")
