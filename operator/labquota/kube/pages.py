@@ -13,8 +13,8 @@ from labquota.kube import errors, events
 from labquota.kube.api import Api
 from labquota.kube.backoff import Backoff
 
-PAGE_SECONDS = 60.0
-"""Time-out of one page: the API server itself gives up after as long."""
+PAGE_SECONDS = 15.0
+"""Time-out of one page, which takes a tenth of a second: whoever waits longer waits for an answer that is lost."""
 
 PAGE_TRIES = 5
 """How often one page is asked for before the list begins anew."""
