@@ -10,7 +10,7 @@ import pytest
 from cluster.attackers import STAMP, appear, entitle, reference, workload
 from cluster.stamped import account, custom, define, make, owners, place
 from cluster.steps import held
-from controlplane import User
+from controlplane import ApiError, User
 from harness import World
 from harness.manifests import Manifest
 
@@ -119,7 +119,10 @@ async def test_a_builds_pod_belongs_to_the_project(lab: World, project: Manifest
     build = custom("Build", "build.openshift.io/v1", "app-1", at)
     build["metadata"] |= {"ownerReferences": [reference(config)], "annotations": {STAMP: lab.owner(bob)}}
     pod = held("app-1-build", at, labels={"openshift.io/build.name": "app-1"})
-    pod["metadata"]["ownerReferences"] = [reference(make(lab, bob, build))]
+    # Nobody stamps a build, so its reference is not a person's to write: OpenShift's API server instantiates it.
+    with pytest.raises(ApiError, match="OWNER_FORGED"):
+        make(lab, bob, build)
+    pod["metadata"]["ownerReferences"] = [reference(make(lab, server(lab), build))]
     make(lab, infra(lab, "build-controller"), pod)
     await belong(lab, at, 1, lab.owner(alice))
 
