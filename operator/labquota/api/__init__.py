@@ -5,6 +5,25 @@ under `crds/` are generated from it (`python -m labquota.api.generate`), so that
 the API server accepts cannot drift apart.
 """
 
+from labquota.api.gpuallocation import (
+    AllocationDevice,
+    AllocationPod,
+    BoundDevice,
+    GPUAllocation,
+    GPUAllocationSpec,
+    GPUAllocationStatus,
+    GPUAllocationSummary,
+)
+from labquota.api.gpunode import (
+    GPU,
+    DeviceHolder,
+    DeviceProcess,
+    GPUNode,
+    GPUNodeStatus,
+    GPUNodeSummary,
+    MigDevice,
+    NodeResource,
+)
 from labquota.api.meta import (
     API_VERSION,
     GROUP,
@@ -35,17 +54,47 @@ from labquota.api.resourcelimitoverride import (
     ResourceLimitOverrideSpec,
     ResourceLimitOverrideStatus,
 )
-from labquota.api.words import Enforcement, OnError, OwnerKind, Phase, SubjectKind, WhenUnset
+from labquota.api.words import (
+    AllocationPhase,
+    AllocationSource,
+    Enforcement,
+    GPUHealth,
+    MigMode,
+    OnError,
+    OwnerKind,
+    Phase,
+    SubjectKind,
+    WhenUnset,
+)
 
 __all__ = [
     "API_VERSION",
+    "GPU",
     "GROUP",
     "VERSION",
+    "AllocationDevice",
+    "AllocationPhase",
+    "AllocationPod",
+    "AllocationSource",
     "Amounts",
+    "BoundDevice",
     "Condition",
+    "DeviceHolder",
+    "DeviceProcess",
     "Enforcement",
+    "GPUAllocation",
+    "GPUAllocationSpec",
+    "GPUAllocationStatus",
+    "GPUAllocationSummary",
+    "GPUHealth",
+    "GPUNode",
+    "GPUNodeStatus",
+    "GPUNodeSummary",
     "LabelSelector",
     "LabelSelectorRequirement",
+    "MigDevice",
+    "MigMode",
+    "NodeResource",
     "ObjectMeta",
     "OnError",
     "OwnerKind",

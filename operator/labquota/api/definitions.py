@@ -5,6 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from labquota.api import schema
+from labquota.api.gpuallocation import GPUAllocation
+from labquota.api.gpunode import GPUNode
 from labquota.api.meta import GROUP, VERSION
 from labquota.api.ownerledger import OwnerLedger
 from labquota.api.ownerusage import OwnerUsage
@@ -13,11 +15,17 @@ from labquota.api.resourcelimitoverride import ResourceLimitOverride
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column of `kubectl get`: its head, a JSON path, and string, integer or date."""
+    """One column of `kubectl get`: its head, a JSON path, and string, integer or date; `wide`: with -o wide only."""
 
     name: str
     path: str
     type: str = "string"
+    wide: bool = False
+
+    def manifest(self) -> dict[str, Any]:
+        """As the CustomResourceDefinition has it."""
+        written = {"name": self.name, "type": self.type, "jsonPath": self.path}
+        return {**written, "priority": 1} if self.wide else written
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +36,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...]
     categories: tuple[str, ...] = ("labquota",)
     has_status: bool = True
+    namespaced: bool = False
 
     @property
     def kind(self) -> str:
@@ -52,20 +61,19 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
             "name": VERSION,
             "served": True,
             "storage": True,
-            "additionalPrinterColumns": [
-                {"name": column.name, "type": column.type, "jsonPath": column.path} for column in self.columns
-            ],
+            "additionalPrinterColumns": [column.manifest() for column in self.columns],
             "schema": {"openAPIV3Schema": schema.of(self.shape)},
         }
         if self.categories:
             names["categories"] = list(self.categories)
         if self.has_status:
             version["subresources"] = {"status": {}}
+        scope = "Namespaced" if self.namespaced else "Cluster"
         return {
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
             "metadata": {"name": f"{self.plural}.{GROUP}"},
-            "spec": {"group": GROUP, "names": names, "scope": "Cluster", "versions": [version]},
+            "spec": {"group": GROUP, "names": names, "scope": scope, "versions": [version]},
         }
 
 
@@ -121,6 +129,40 @@ DEFINITIONS: Final = (
         columns=(Column("Owner", ".owner"), _AGE),
         categories=(),  # internal: it should not come up when an admin asks for labquota's resources
         has_status=False,
+    ),
+    Definition(
+        shape=GPUNode,
+        short="gpun",
+        columns=(
+            Column("GPUs", ".status.summary.models"),
+            Column("Devices", ".status.summary.devices"),
+            Column("Held", ".status.summary.held"),
+            Column("Problems", ".status.summary.problems"),
+            Column("Driver", ".status.driverVersion", wide=True),
+            Column("NVML", ".status.nvmlVersion", wide=True),
+            Column("Available", '.status.conditions[?(@.type=="NVMLAvailable")].status'),
+            Column("Stale", '.status.conditions[?(@.type=="Stale")].status', wide=True),
+            Column("Last scan", ".status.lastScanTime", "date"),
+            _AGE,
+        ),
+    ),
+    Definition(
+        shape=GPUAllocation,
+        short="gpua",
+        columns=(
+            Column("Owner", ".spec.owner"),
+            Column("Pod", ".spec.pod.name"),
+            Column("Phase", ".status.phase"),
+            Column("Node", ".status.summary.node"),
+            Column("Devices", ".status.summary.devices"),
+            Column("Equivalents", ".status.summary.equivalents"),
+            Column("Problems", ".status.summary.problems"),
+            Column("Source", ".status.source", wide=True),
+            Column("Expires", ".spec.expiresAt", wide=True),
+            Column("Reason", ".spec.reason", wide=True),
+            _AGE,
+        ),
+        namespaced=True,
     ),
 )
 """All of labquota's kinds; the files under `crds/` hold these and nothing else."""

@@ -158,3 +158,23 @@ LABEL_VALUE: Final[list[Rule]] = [
         "message": "is not a label value: at most 63 letters, digits, '-', '_' or '.', a letter or digit at both ends",
     },
 ]
+
+ALLOCATION: Final[list[Rule]] = [
+    {
+        "rule": "has(self.pod) != (has(self.devices) && size(self.devices) > 0)",
+        "message": "name the devices to hold: a list of node, gpu and, for a MIG device, gpuInstance and "
+        "computeInstance; the allocations of pods are the operator's",
+        "fieldPath": ".devices",
+    },
+    {
+        "rule": "self.owner == oldSelf.owner && has(self.pod) == has(oldSelf.pod)\n"
+        "&& (!has(self.pod) || self.pod == oldSelf.pod)",
+        "message": "cannot be changed: delete this allocation and create another",
+        "fieldPath": ".owner",
+    },
+    {
+        "rule": "has(self.pod) || (has(oldSelf.devices) && self.devices == oldSelf.devices)",
+        "message": "cannot be changed: delete this hold and create another",
+        "fieldPath": ".devices",
+    },
+]

@@ -25,3 +25,15 @@ ConditionStatus: TypeAlias = Literal["True", "False", "Unknown"]
 
 SelectorOperator: TypeAlias = Literal["In", "NotIn", "Exists", "DoesNotExist"]
 """Kubernetes' operators of a label selector."""
+
+MigMode: TypeAlias = Literal["Enabled", "Disabled", "Unsupported"]
+"""Whether a GPU is cut into MIG devices; Unsupported where it never can be."""
+
+GPUHealth: TypeAlias = Literal["Healthy", "Unhealthy", "Lost", "Unreadable"]
+"""What NVML says of a GPU."""
+
+AllocationPhase: TypeAlias = Literal["Pending", "Bound", "Released", "Expired"]
+"""Where an allocation stands."""
+
+AllocationSource: TypeAlias = Literal["", "PodStatus", "Agent", "Hold"]
+"""Who said which devices a pod has; empty while nobody has."""
