@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from labquota.kube import marker
+from labquota.kube import marker, versions
 from simulation.checker import NAMES, SETTLED_SECONDS
 from simulation.cluster import LEASE
 
@@ -24,6 +24,9 @@ def check(history: "History") -> None:
 
     if checker.has_lost_history:
         longest += LOST_SECONDS
+        history.wait(LOST_SECONDS, lambda: _is_present(history))
+        if not history.found and not _is_present(history):
+            checker.fail(f"restore: an operator's view is of the lost history {LOST_SECONDS:.0f} s after it ended")
     if history.plan.probed:
         leads = _Leading(history)
         history.wait(TAKEOVER_SECONDS * 2, leads)
@@ -51,6 +54,13 @@ def check(history: "History") -> None:
     checker.settled()
     for owner in sorted(checker.owners())[: history.plan.probed]:
         _fill(history, owner)
+
+
+def _is_present(history: "History") -> bool:
+    """Whether the view of every operator is of the history that is: until it looks, it folds what a restore undid."""
+    cluster = history.cluster
+    views = [each.operator.view.version for each in cluster.operators if each.alive and each.operator]
+    return not any(versions.newer(view, str(cluster.store.version)) for view in views if view)
 
 
 class _Leading:
