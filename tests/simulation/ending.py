@@ -24,9 +24,7 @@ def check(history: "History") -> None:
 
     if checker.has_lost_history:
         longest += LOST_SECONDS
-        history.wait(LOST_SECONDS, lambda: _is_present(history))
-        if not history.found and not _is_present(history):
-            checker.fail(f"restore: an operator's view is of the lost history {LOST_SECONDS:.0f} s after it ended")
+        _until_present(history)
     if history.plan.probed:
         leads = _Leading(history)
         history.wait(TAKEOVER_SECONDS * 2, leads)
@@ -56,11 +54,18 @@ def check(history: "History") -> None:
         _fill(history, owner)
 
 
-def _is_present(history: "History") -> bool:
-    """Whether the view of every operator is of the history that is: until it looks, it folds what a restore undid."""
+def _until_present(history: "History") -> None:
+    """Wait until every operator's view is of the history that is: until it looks, it folds what a restore undid."""
     cluster = history.cluster
-    views = [each.operator.view.version for each in cluster.operators if each.alive and each.operator]
-    return not any(versions.newer(view, str(cluster.store.version)) for view in views if view)
+
+    def present() -> bool:
+        views = [each.operator.view.version for each in cluster.operators if each.alive and each.operator]
+        return not any(versions.newer(view, str(cluster.store.version)) for view in views if view)
+
+    history.wait(LOST_SECONDS, present)
+    if not history.found and not present():
+        history.checker.fail(f"restore: a view is of the lost history {LOST_SECONDS:.0f} s after its end")
+        history.found = history.checker.found
 
 
 class _Leading:
