@@ -40,6 +40,10 @@ class Settings:
     owners: str = _setting(
         "", "File with the owners' settings: whom to believe whose a pod is (docs/owners.md); empty: nobody."
     )
+    gpus: str = _setting(
+        "",
+        "File with the GPU settings: prices, renamed resources, shared replicas (docs/gpus.md); empty: defaults.",
+    )
     create_seconds: float = _setting(
         44.0,
         "The longest a create or resize that the webhook allowed can take until it is stored: 34 s in the API "

@@ -11,12 +11,21 @@ import click
 
 from labquota import logs, settings
 from labquota.cli.failures import BadInput, line
+from labquota.gpusettings import GPUSettingsError
 from labquota.kube.errors import KubeError
 from labquota.kube.rights import MissingRights
 from labquota.ownership import OwnershipError
 from labquota.settings import PREFIX, SettingError, Settings
 
-_CLEAR: Final = (SettingError, OwnershipError, MissingRights, KubeError, OSError, ssl.SSLError)
+_CLEAR: Final = (
+    SettingError,
+    OwnershipError,
+    GPUSettingsError,
+    MissingRights,
+    KubeError,
+    OSError,
+    ssl.SSLError,
+)
 """Errors whose own words tell an administrator what to do; any other is a fault of ours and keeps its traceback."""
 
 

@@ -10,7 +10,7 @@ import re
 from fractions import Fraction
 from typing import Final
 
-from labquota.quota import quantities
+from labquota.quota import points, quantities
 from labquota.quota.quantities import MAX, MILLI, NANO, QuantityError
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 UNLIMITED: Final = "unlimited"
-POINTS: Final = 56
+POINTS: Final = points.WHOLE
 """Points of one GPU in `gpu-equivalents`: divisible by seven compute slices and by eight memory slots."""
 
 _ALIASED: Final = frozenset({"cpu", "memory", "ephemeral-storage"})

@@ -1,0 +1,43 @@
+"""Points: what a GPU costs, exactly. One GPU is 56 of compute and 56 of memory, kept in two ledgers.
+
+    gpu-equivalents: N   ──►   gpu-compute ≤ 56·N   and   gpu-slots ≤ 56·N
+
+56 divides by seven compute slices and by eight memory slots, so every part of a GPU is a whole number. The two names
+are labquota's own: people write and read `gpu-equivalents`, the larger of the two.
+"""
+
+from typing import Final
+
+import msgspec
+
+WHOLE: Final = 56
+"""Points of one GPU in each of the two ledgers."""
+EQUIVALENTS: Final = "gpu-equivalents"
+"""What people write and read."""
+COMPUTE: Final = "gpu-compute"
+SLOTS: Final = "gpu-slots"
+MEMORY: Final = "gpu-memory"
+"""Bytes of GPU memory."""
+LEDGERS: Final = (COMPUTE, SLOTS)
+PRICED: Final = frozenset({COMPUTE, SLOTS, MEMORY})
+"""The keys that prices add to a pod's amounts."""
+
+
+class Price(msgspec.Struct, frozen=True):
+    """What one device of a resource costs.
+
+    Attributes:
+        compute: Points of compute.
+        memory: Points of memory.
+        bytes: GPU memory.
+        source: Where the price comes from, in words.
+        whole: Whether it is a GPU that is not cut into slices.
+        is_gpu: Whether it counts as a unit of `gpu`; the administrator can say that a name is no GPU.
+    """
+
+    compute: int
+    memory: int
+    bytes: int = 0
+    source: str = ""
+    whole: bool = False
+    is_gpu: bool = True
