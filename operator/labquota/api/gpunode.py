@@ -18,6 +18,9 @@ class MigDevice(Report, frozen=True, kw_only=True):
     memory: Annotated[int, about("Usable memory in MiB.", minimum=0)] = 0
     gpu_slices: Annotated[int, about("Compute slices of the GPU instance.", minimum=0)] = 0
     compute_slices: Annotated[int, about("Compute slices of the compute instance.", minimum=0)] = 0
+    index: Annotated[
+        int, about("NVML's index among the MIG devices of its GPU, with gaps; -1: not known.", minimum=-1)
+    ] = -1
     start: Annotated[int, about("The first memory slot that it lies on; -1: not known.", minimum=-1)] = -1
     size: Annotated[int, about("The memory slots that it lies on.", minimum=0)] = 0
 
@@ -27,6 +30,7 @@ class GPU(Report, frozen=True, kw_only=True):
 
     index: Annotated[int, about("NVML's index.", minimum=0)]
     uuid: Annotated[str, about("NVML's UUID; empty where not even that can be read.")]
+    minor: Annotated[int, about("The number in /dev/nvidia<N>; -1: not known.", minimum=-1)] = -1
     pci_address: Annotated[str, about("Such as 00000000:3B:00.0.")] = ""
     device_id: Annotated[str, about("PCI device id in hexadecimal, such as 20B0.")] = ""
     model: Annotated[str, about("The product's name, such as NVIDIA A100-SXM4-40GB.")] = ""
@@ -50,7 +54,10 @@ class NodeResource(Report, frozen=True, kw_only=True):
     replicas: Annotated[int, about("Replicas that share one device; 1: not shared.", minimum=1)] = 1
     devices: Annotated[
         tuple[str, ...],
-        about("Ids of the devices behind it, as the plugin writes them.", x_kubernetes_list_type="atomic"),
+        about(
+            "Ids of the devices behind it, as the plugin writes them, once each: without a replica's number.",
+            x_kubernetes_list_type="atomic",
+        ),
     ] = ()
 
 
