@@ -7,6 +7,13 @@ import pytest
 from controlplane import ControlPlane
 from harness import CREATE_SECONDS, OWNERS, Installation, World
 
+_LEFT_OPEN = r"ignore:Exception ignored in. <(socket\.socket|function _SelectorTransport):"
+"""The test client's: aiohttp forgets a connection that the API server closes while a large body is being sent."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", f"{_LEFT_OPEN}pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture(scope="module")
 def plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
