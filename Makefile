@@ -46,10 +46,10 @@ test-hostile: venv ## Bad input for decoders, importer and webhook, made up from
 	@$(RUN) tests/stages.py control-plane hostile
 
 test-cluster: venv ## The tests on a real control plane alone
-	@$(RUN) tests/stages.py control-plane cluster
+	@$(RUN) tests/stages.py control-plane cluster planes
 
 test-full: venv ## Every cluster test, also without policies and the long ones, which `make test` leaves out
-	@FULL=1 $(RUN) tests/stages.py control-plane cluster
+	@FULL=1 $(RUN) tests/stages.py control-plane cluster planes
 
 test-matrix: venv ## The cluster tests on Kubernetes 1.34, 1.35 and 1.36, each built once; VERSIONS="1.34" for some
 	@$(RUN) tests/matrix.py $(VERSIONS)

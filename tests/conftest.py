@@ -14,14 +14,33 @@ _ALWAYS = "test_stamp_"
 """Files whose tests run without policies in every run; the others only in `make test-full`."""
 
 
+_SHARED = frozenset({"control_plane", "stamping"})
+"""Fixtures of the control plane that most tests share."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--planes",
+        choices=("shared", "own"),
+        help="only tests on the control plane that most share, or only those that start one of their own or need none",
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave to `make test-full` (FULL=1) what takes long and says little more."""
-    if os.environ.get("FULL"):
-        return
-    left = [each for each in items if _is_full_alone(each)]
+    """Leave to `make test-full` (FULL=1) what takes long and says little more; and to its lane what has another."""
+    full, planes = os.environ.get("FULL"), config.getoption("--planes")
+    left = [
+        each
+        for each in items
+        if (_is_full_alone(each) and not full) or (planes is not None and _planes(each) != planes)
+    ]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [each for each in items if each not in set(left)]
+
+
+def _planes(item: pytest.Item) -> str:
+    return "own" if _SHARED.isdisjoint(getattr(item, "fixturenames", ())) else "shared"
 
 
 def _is_full_alone(item: pytest.Item) -> bool:

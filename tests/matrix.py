@@ -14,7 +14,7 @@ from pathlib import Path
 from controlplane import binaries
 
 TESTS = Path(__file__).parent
-STAGES = ("control-plane", "cluster")
+STAGES = ("control-plane", "cluster", "planes")
 
 
 def main() -> int:

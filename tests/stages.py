@@ -11,8 +11,8 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +71,12 @@ def control_plane() -> Result:
     return Result(failed=1) if done.returncode else Result(passed=1)
 
 
-def pytest(*folders: str) -> Result:
+def pytest(*folders: str, options: Iterable[str] = ()) -> Result:
     """The tests in some folders of tests/. None at all counts as a failure."""
     with tempfile.TemporaryDirectory() as name:
         report = Path(name) / "report.xml"
         paths = [str(TESTS / folder) for folder in folders]
-        command = [sys.executable, "-m", "pytest", "--quiet", f"--junitxml={report}", *paths]
+        command = [sys.executable, "-m", "pytest", "--quiet", f"--junitxml={report}", *options, *paths]
         code = subprocess.run(
             command, cwd=ROOT, check=False, stdout=_TOLD.get(), stderr=_TOLD.get()
         ).returncode
@@ -97,6 +97,7 @@ def _read(report: Path, code: int) -> Result:
     return Result(max(0, count["tests"] - failed - count["skipped"]), failed, count["skipped"])
 
 
+_ON_A_PLANE = ("controlplane", "harness", "cluster")
 STAGES: dict[str, Callable[[], Result]] = {
     "lint": lint,
     "unit": lambda: pytest("unit"),
@@ -105,14 +106,17 @@ STAGES: dict[str, Callable[[], Result]] = {
     "mutants": lambda: pytest("mutants"),
     "differential": lambda: pytest("differential"),
     "control-plane": control_plane,
+    "cluster": lambda: pytest(*_ON_A_PLANE, options=["--planes=shared"]),
+    "planes": lambda: pytest(
+        *_ON_A_PLANE, options=["--planes=own"]
+    ),  # on control planes of their own, or none
     "hostile": lambda: pytest("hostile"),
-    "cluster": lambda: pytest("controlplane", "harness", "cluster"),
     "storm": lambda: pytest("storm"),
 }
 
-BEFORE = ("unit", "property")
-BESIDE = ("simulation", "mutants", "differential")
-"""Need one core and no control plane: they run on the other core while those of `BEFORE` do."""
+BESIDE = ("unit", "property", "simulation", "mutants", "differential", "planes")
+"""Run one after the other on the second core while `FIRST` runs on the first."""
+FIRST = ("control-plane", "cluster")
 _TOLD: ContextVar[IO[bytes] | None] = ContextVar("told", default=None)
 
 
@@ -128,45 +132,43 @@ def main() -> int:
         parser.error(f"no stage {', '.join(unknown)}; there are {', '.join(STAGES)}")
     results: dict[str, Result] = {}
     began = time.monotonic()
-    beside = [name for name in chosen if name in BESIDE] if set(BEFORE) & set(chosen) else []
-    with tempfile.TemporaryFile() as told, ThreadPoolExecutor() as lane:
-        running = None
-        for name in [name for name in chosen if name not in beside]:
-            if name in BEFORE and beside and running is None:
-                running = lane.submit(_stages_beside, beside, told)
-            elif name not in BEFORE and running is not None:
-                results.update(_joined(running, told))
-                beside, running = [], None
-            print(f"\n== {name} ==", flush=True)
+    first, beside = [[name for name in chosen if name in lane] for lane in (FIRST, BESIDE)]
+    for name in chosen:
+        if name in results:
+            continue
+        if first and beside and name in (*first, *beside):
+            results.update(_side_by_side(first, beside))
+        else:
             results[name] = _timed(name)
-        if running is not None:
-            results.update(_joined(running, told))
     return _sum_up({name: results[name] for name in chosen}, time.monotonic() - began)
 
 
-def _timed(name: str) -> Result:
+def _timed(name: str, told: IO[bytes] | None = None) -> Result:
+    if told is None:
+        print(f"\n== {name} ==", flush=True)
+    else:
+        told.write(f"\n== {name}, beside the others ==\n".encode())
+        told.flush()
     began = time.monotonic()
     result = STAGES[name]()
     result.seconds = time.monotonic() - began
     return result
 
 
-def _stages_beside(names: list[str], told: IO[bytes]) -> dict[str, Result]:
-    """Stages on the other core, one after the other; what they say is kept for later."""
-    _TOLD.set(told)
-    results = {}
-    for name in names:
-        told.write(f"\n== {name}, beside the others ==\n".encode())
-        told.flush()
-        results[name] = _timed(name)
-    return results
+def _side_by_side(first: list[str], beside: list[str]) -> dict[str, Result]:
+    """Two lanes of stages at once; what the second says is shown when both have ended."""
+    with tempfile.TemporaryFile() as told, ThreadPoolExecutor() as lane:
 
+        def run_beside() -> dict[str, Result]:
+            _TOLD.set(told)
+            return {name: _timed(name, told) for name in beside}
 
-def _joined(running: Future[dict[str, Result]], told: IO[bytes]) -> dict[str, Result]:
-    """Wait for the stages beside, and show what they said."""
-    results = running.result()
-    told.seek(0)
-    print(told.read().decode(errors="replace"), flush=True)
+        print(f"beside the next ones: {', '.join(beside)}", flush=True)
+        running = lane.submit(run_beside)
+        results = {name: _timed(name) for name in first}
+        results.update(running.result())
+        told.seek(0)
+        print(told.read().decode(errors="replace"), flush=True)
     return results
 
 
