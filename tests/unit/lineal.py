@@ -25,13 +25,15 @@ class Discovered(Cluster):
     def __init__(self) -> None:
         super().__init__()
         self.forbidden = ""
+        self.missing = ""
+        """An API version that is not installed."""
         self.namespaces: dict[str, dict[str, str]] = {}
 
     async def get(self, path: str, params: Any = None, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  as in Api
         if self.forbidden and self.forbidden in path:
             self.calls.append(("get", path))
             raise errors.ApiError(403, "Forbidden", f"cannot get {self.forbidden}")
-        if path in KINDS:
+        if path in KINDS and path != self.missing:
             self.calls.append(("get", path))
             found = [{"name": name, "kind": kind, "namespaced": inside} for name, kind, inside in KINDS[path]]
             return json.dumps({"kind": "APIResourceList", "resources": found}).encode()

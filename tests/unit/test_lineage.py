@@ -94,6 +94,23 @@ def test_a_kind_that_is_not_there_leads_nowhere() -> None:
     assert found.steps[0] == "Thing x: no such kind here (gone.example.org/v1)"
 
 
+def test_a_kind_that_was_installed_a_moment_ago_is_found() -> None:
+    cluster = Discovered()
+    maker = cluster.put("/apis/ray.io/v1/namespaces/lab/rayclusters/ray", "r", stamp="user:alice")
+    lineage, meta = cluster.lineage(Trust(kinds=("rayclusters.ray.io",))), made_by(maker)
+
+    async def before_and_after() -> tuple[Resolved, Resolved]:
+        cluster.missing = "/apis/ray.io/v1"
+        before = await lineage.of_made("lab", meta)
+        cluster.missing = ""
+        await asyncio.sleep(1.5)
+        return before, await lineage.of_made("lab", meta)
+
+    before, after = run(before_and_after())
+    assert before.steps[0] == "RayCluster ray: no such kind here (ray.io/v1)"
+    assert after.owner == "user:alice"
+
+
 def test_a_kind_that_may_not_be_read_is_an_error_that_names_the_setting() -> None:
     cluster = Discovered()
     maker = cluster.put("/apis/ray.io/v1/namespaces/lab/rayclusters/ray", "r", stamp="user:alice")

@@ -10,7 +10,8 @@ from labquota.kube import errors
 from labquota.kube.api import Api
 
 _KEPT_SECONDS: Final = 600.0
-_MISSING_SECONDS: Final = 10.0
+_MISSING_SECONDS: Final = 1.0
+"""Somebody may have asked just before the kind was installed; its first objects have pods soon after."""
 _MOST: Final = 1_000
 
 
@@ -53,7 +54,7 @@ _RESOURCES: Final = msgspec.json.Decoder(_Resources)
 
 
 class Kinds:
-    """Looks kinds up, and remembers a version's for some minutes; one that is missing, for seconds."""
+    """Looks kinds up, and remembers a version's for some minutes; one that is missing, for a second."""
 
     def __init__(self, api: Api, clock: Clock) -> None:
         self._api, self._clock = api, clock
