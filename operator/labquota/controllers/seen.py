@@ -50,6 +50,8 @@ class SeenSpec(_Part):
     overhead: msgspec.Raw = _NOTHING
     resources: msgspec.Raw = _NOTHING
     node_name: str = ""
+    node_selector: msgspec.Raw = _NOTHING
+    affinity: msgspec.Raw = _NOTHING
 
 
 class SeenStatus(_Part):

@@ -62,6 +62,39 @@ class Container(_Part):
     restart_policy: str = ""
 
 
+class NodeRequirement(_Part):
+    """A requirement on a label or a field of nodes."""
+
+    key: str = ""
+    operator: str = ""
+    values: list[str] = []
+
+
+class NodeTerm(_Part):
+    """Requirements that must all hold."""
+
+    match_expressions: list[NodeRequirement] = []
+    match_fields: list[NodeRequirement] = []
+
+
+class NodeSelector(_Part):
+    """Terms of which one must hold."""
+
+    node_selector_terms: list[NodeTerm] | None = None
+
+
+class NodeAffinity(_Part):
+    """Which nodes a pod must run on; what it would like is of no account."""
+
+    required_during_scheduling_ignored_during_execution: NodeSelector | None = None
+
+
+class Affinity(_Part):
+    """The part about nodes."""
+
+    node_affinity: NodeAffinity | None = None
+
+
 class Spec(_Part):
     """What the pod is asked to be. `resources` are the pod-level ones."""
 
@@ -70,6 +103,8 @@ class Spec(_Part):
     overhead: ResourceList = {}
     resources: Resources | None = None
     node_name: str = ""
+    node_selector: dict[str, str] = {}
+    affinity: Affinity | None = None
 
 
 class Condition(_Part):
