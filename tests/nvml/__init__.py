@@ -29,14 +29,13 @@ The file, should you write one by hand, is the subset of YAML that source/yaml.c
 source/node.c. A mistake in it gives one line on stderr, and NVML_ERROR_UNKNOWN from every function.
 """
 
-from nvml.building import CURRENT, R450, R470, R510, BuildError, Library, library
+from nvml.building import CURRENT, R470, R510, BuildError, Library, library
 from nvml.models import MODELS, Model
 from nvml.node import Gpu, Mig, Node, Process
 
 __all__ = [
     "CURRENT",
     "MODELS",
-    "R450",
     "R470",
     "R510",
     "BuildError",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nvml import table
 
-__all__ = ["CURRENT", "R450", "R470", "R510", "BuildError", "Library", "library"]
+__all__ = ["CURRENT", "R470", "R510", "BuildError", "Library", "library"]
 
 SOURCE = Path(__file__).with_name("source")
 ZIGLANG = "0.15.1"
@@ -42,28 +42,23 @@ CURRENT = Library("current")
 R510 = Library(
     "R510",
     (
+        "nvmlDeviceGetGpuInstanceProfileInfoV",
         "nvmlDeviceGetGpuInstanceProfileInfoByIdV",
-        "nvmlDeviceGetHandleByUUIDV",
-        "nvmlDeviceGetRemappedRows_v2",
+        "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
     ),
 )
-"""Newer names are missing, all that a scan needs is there."""
+"""Profiles in version 1 alone: without their names."""
 R470 = Library(
     "R470",
     (
         *R510.without,
-        "nvmlDeviceGetGpuInstanceProfileInfoV",
-        "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
         "nvmlDeviceGetMemoryInfo_v2",
         "nvmlDeviceGetComputeRunningProcesses_v3",
         "nvmlDeviceGetGraphicsRunningProcesses_v3",
         "nvmlDeviceGetMPSComputeRunningProcesses_v3",
     ),
 )
-"""Versions 2 of profile and memory information, and versions 3 of processes, are missing."""
-R450 = Library(
-    "R450", (*R470.without, "nvmlDeviceGetAttributes_v2", "nvmlDeviceGetMPSComputeRunningProcesses_v2")
-)
+"""Older still: memory in version 1 and processes in version 2 alone."""
 
 
 def library(variant: Library = CURRENT) -> Path:

@@ -49,7 +49,8 @@ class Mig:
     slices: int = 0
     """Compute slices, where they are fewer than its GPU instance's; 0: all."""
     errors: dict[str, int] = field(default_factory=dict)
-    """NVML function to the code that it answers for this device; "*": every function."""
+    """NVML function to the code that it answers for this device; "*": every function. 0: it answers although its GPU
+    would not."""
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Gpu:
     instances: list[Mig] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
     errors: dict[str, int] = field(default_factory=dict)
-    """NVML function to the code that it answers for this GPU; "*": every function."""
+    """NVML function to the code that it answers for this GPU and its MIG devices; "*": every function."""
     lost: bool = False
     """Off the bus: every function answers 15 for it and its MIG devices."""
     rows: Literal["", "pending", "failed"] = ""

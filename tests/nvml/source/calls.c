@@ -106,7 +106,8 @@ int enter(struct call *call, const char *function)
     if (!current)
         return UNKNOWN;
     call->node = current;
-    return errors_of(&current->errors, function);
+    int code = errors_of(&current->errors, function);
+    return code > 0 ? code : SUCCESS;
 }
 
 int leave(int code)
@@ -119,8 +120,10 @@ int judge(const struct call *call, const char *function)
 {
     if (call->gpu->lost)
         return GPU_IS_LOST;
-    int code = call->mig ? errors_of(&call->mig->errors, function) : SUCCESS;
-    return code ? code : errors_of(&call->gpu->errors, function);
+    int code = call->mig ? errors_of(&call->mig->errors, function) : -1;
+    if (code < 0)
+        code = errors_of(&call->gpu->errors, function);
+    return code > 0 ? code : SUCCESS;
 }
 
 static bool is_handle(const struct handle *handle, enum what what)

@@ -353,10 +353,11 @@ static size_t plain(const char *function)
     return length;
 }
 
+/* The code that is set for a function, 0 included; -1: none is. */
 int errors_of(const struct errors *errors, const char *function)
 {
     size_t length = plain(function);
-    int any = SUCCESS;
+    int any = -1;
     for (unsigned i = 0; i < errors->count; i++) {
         const char *name = errors->entry[i].function;
         if (plain(name) == length && !strncmp(name, function, length))
