@@ -1,4 +1,4 @@
-"""Every setting of webhook and operator, in one record.
+"""Every setting of webhook, operator and agent, in one record.
 
 Each has an environment variable (`LABQUOTA_` and the name in capitals) and a flag (`--name-with-dashes`), which wins.
 """
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 PREFIX: Final = "LABQUOTA_"
 _SHORTEST_LEASE: Final = 3.0
+_SHORTEST_LOOK: Final = 1.0
 _HIGHEST_PORT: Final = 65_535
 
 
@@ -72,6 +73,25 @@ class Settings:
     writes_per_second: float = _setting(
         100.0, "The most writes of the operator: folds that free something first, OwnerUsage last."
     )
+    node_name: str = _setting("", "Name of the Node that the agent runs on: spec.nodeName of its pod.")
+    pod_resources: str = _setting(
+        "/var/lib/kubelet/pod-resources/kubelet.sock", "The kubelet's PodResources socket, for the agent."
+    )
+    proc: str = _setting(
+        "/proc",
+        "Where the agent sees the host's processes: in the host's PID namespace, or a mount of its /proc.",
+    )
+    service_account: str = _setting(
+        "/var/run/secrets/kubernetes.io/serviceaccount",
+        "Folder with the agent's token and ca.crt; used where there is no kubeconfig.",
+    )
+    scan_seconds: float = _setting(
+        30.0, "Time from one look of the agent at NVML to the next; sooner when devices come or go."
+    )
+    poll_seconds: float = _setting(
+        5.0,
+        "Time after which the agent asks the kubelet again who holds what; sooner when a pod starts or ends.",
+    )
 
 
 def load(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
@@ -126,5 +146,10 @@ def _check(settings: Settings) -> None:
         raise SettingError(f'{PREFIX}LOG_LEVEL="{settings.log_level}" is not DEBUG, INFO, WARNING or ERROR')
     if settings.lease_seconds < _SHORTEST_LEASE:
         raise SettingError(f"{PREFIX}LEASE_SECONDS={settings.lease_seconds:g} is below {_SHORTEST_LEASE:g}")
+    for name in ("scan_seconds", "poll_seconds"):
+        if getattr(settings, name) < _SHORTEST_LOOK:
+            raise SettingError(
+                f"{PREFIX}{name.upper()}={getattr(settings, name):g} is below {_SHORTEST_LOOK:g}"
+            )
     if not settings.writes_per_second:
         raise SettingError(f"{PREFIX}WRITES_PER_SECOND must be above 0")

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "policies": ("labquota.cli.policies", "Print the policies and rights that the owners' settings ask for."),
     "webhook": ("labquota.cli.webhook_", "Run one replica of the admission webhook."),
     "operator": ("labquota.cli.operator_", "Run one operator."),
+    "agent": ("labquota.cli.agent", "Look at the GPUs of one node, and who holds them."),
 }
 
 COMPLETE: Final = "_LABQUOTA_COMPLETE"

@@ -1,4 +1,4 @@
-"""What `labquota webhook` and `labquota operator` share: a flag for each setting, an event loop, clear last words."""
+"""What `labquota webhook`, `operator` and `agent` share: a flag for each setting, an event loop, clear last words."""
 
 import asyncio
 import dataclasses
@@ -39,13 +39,14 @@ def command(name: str, module: str, text: str) -> click.Command:
     """
 
     def start(**flags: Any) -> None:
-        serve(module, flags)
+        if code := serve(module, flags):
+            raise SystemExit(code)
 
     return click.Command(name, callback=start, params=list(_options()), help=text)
 
 
-def serve(module: str, flags: dict[str, Any]) -> None:
-    """Run a process until a signal ends it.
+def serve(module: str, flags: dict[str, Any]) -> int:
+    """Run a process until a signal ends it; returns its exit code.
 
     Args:
         module: Where its `run(settings)` is.
@@ -57,11 +58,12 @@ def serve(module: str, flags: dict[str, Any]) -> None:
     try:
         found = settings.load(**flags)
         logs.setup(found.log_level, "text" if found.log_format == "text" else "json")
-        import uvloop  # noqa: PLC0415  only these two commands need it
+        import uvloop  # noqa: PLC0415  only these commands need it
 
         run: Callable[[Settings], Any] = importlib.import_module(module).run
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run(found))
+            code: int = runner.run(run(found)) or 0
+            return code
     except (*_CLEAR, BaseExceptionGroup) as error:
         leaves = list(_leaves(error))
         if not all(isinstance(leaf, _CLEAR) for leaf in leaves):

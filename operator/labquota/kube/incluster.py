@@ -47,6 +47,11 @@ class ServiceAccount:
         return {"Authorization": f"Bearer {self._token.read_text().strip()}"}
 
 
+def in_pod() -> bool:
+    """Whether the environment is that of a pod."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ
+
+
 def load(clock: Clock, folder: str = FOLDER, environ: Mapping[str, str] | None = None) -> ServiceAccount:
     """The account of the pod that this process runs in.
 

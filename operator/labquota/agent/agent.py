@@ -1,0 +1,224 @@
+"""One turn after the other: ask NVML if it is due, ask the kubelet, join, write if something has changed.
+
+A turn begins every `poll_seconds`, and at once (but a second after the last) when a pod with devices has started or
+ended or the node's labels have changed. Processes are judged by what the kubelet said after they were seen: a pod has
+its devices before its processes start.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from labquota.agent import joining, node, pods, summing
+from labquota.agent.conditions import POD_RESOURCES, Statement, settle
+from labquota.agent.failures import DriverChanged
+from labquota.agent.joining import Found, Joiner
+from labquota.agent.node import OwnNode
+from labquota.agent.podresources import Grant, Offer, PodResources, PodResourcesError
+from labquota.agent.pods import Pods
+from labquota.agent.procfs import Processes
+from labquota.agent.scanner import LABEL, Scan, Scanner
+from labquota.agent.writing import Writer
+from labquota.api import GPU, DeviceHolder, GPUNodeStatus, NodeResource
+from labquota.clock import Clock
+from labquota.kube import errors
+from labquota.kube.api import Api
+from labquota.kube.backoff import Backoff
+from labquota.kube.informer import Informer
+from labquota.quota.deviceids import Devices
+from labquota.quota.gpusettings import GPUSettings
+from labquota.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_LEAST_SECONDS: Final = 1.0
+"""From one turn to the next, however much happens: the kubelet answers only so many calls, and each turn may write."""
+
+
+class Agent:
+    """The parts of one agent, and what it knows.
+
+    Args:
+        api: The API server.
+        settings: What the administrator has set, the node's name among it.
+        gpus: Which resources are GPUs, and whose processes are nobody's concern.
+        clock: All intervals and times.
+        rng: Jitter.
+        scan: Asks NVML; blocks.
+
+    Attributes:
+        status: What was found, as it is written.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        settings: Settings,
+        gpus: GPUSettings,
+        clock: Clock,
+        rng: random.Random,
+        scan: Callable[[Iterable[GPU]], Scan],
+    ) -> None:
+        self.status = GPUNodeStatus()
+        self._settings, self._gpus, self._clock, self._rng, self._scan = settings, gpus, clock, rng, scan
+        self._wake = asyncio.Event()
+        self._pods, self._node = Pods(self._wake.set), OwnNode(self._wake.set)
+        self._joiner = Joiner(self._pods, gpus)
+        self._kubelet = PodResources(settings.pod_resources)
+        self._processes = Processes(settings.proc)
+        self._writer = Writer(api, settings.node_name, clock)
+        own = {"fieldSelector": f"spec.nodeName={settings.node_name}"}
+        name = {"fieldSelector": f"metadata.name={settings.node_name}"}
+        self._informers: list[Informer[Any]] = [
+            Informer(api, "/api/v1/pods", pods.decode, self._pods, clock=clock, rng=rng, params=own),
+            Informer(api, node.PATH, node.decode, self._node, clock=clock, rng=rng, params=name),
+        ]
+        self._written = False
+        self._granted: list[Grant] = []
+        self._offered: list[Offer] = []
+        self._started: frozenset[str] = frozenset()
+        self._answered = False
+        self._said = Statement(POD_RESOURCES, "Unknown", "NotAsked", "the kubelet has not been asked yet")
+
+    @property
+    def writes(self) -> int:
+        """Writes of the status so far."""
+        return self._writer.writes
+
+    def owner_of(self, holder: DeviceHolder) -> str:
+        """Who pays for a holder's pod."""
+        pod = self._pods.find(holder.pod_uid)
+        return pod.owner if pod is not None else ""
+
+    def ready(self) -> bool:
+        """Whether the node's GPUNode says what this process has found."""
+        return self._written
+
+    async def run(self) -> None:
+        """Look and write, until cancelled.
+
+        Raises:
+            DriverChanged: The driver was replaced; what could be told of it is written.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            watching = [tasks.create_task(each.run()) for each in self._informers]
+            try:
+                for each in self._informers:
+                    await each.synced.wait()
+                await self._look_for_ever()
+            finally:
+                for task in watching:
+                    task.cancel()
+                self._kubelet.close()
+
+    async def _look_for_ever(self) -> None:
+        await self._load()
+        scanner = Scanner(self._scan, self._clock, self._settings.scan_seconds, self.status)
+        unknown: frozenset[str] = frozenset()
+        while True:
+            began = self._clock.monotonic()
+            self._wake.clear()
+            try:
+                await scanner.look(self._node.labels.get(LABEL))
+            except DriverChanged:
+                await self._tell(scanner, ())
+                raise
+            processes = self._running(scanner)  # as they are before the kubelet is asked
+            await self._ask_kubelet()
+            if unknown != (unknown := self._unknown(Devices(scanner.gpus))):
+                scanner.hurry()  # devices were made or lost since the last scan
+            await self._tell(scanner, processes)
+            await self._pause(began)
+
+    async def _load(self) -> None:
+        backoff = Backoff(self._rng)
+        while True:
+            try:
+                await self._writer.load()
+            except errors.KubeError as error:
+                wait = backoff.after(error)
+                log.warning("the GPUNode cannot be read, again in %.1f s: %s", wait, error)
+                await asyncio.sleep(wait)
+            else:
+                self.status = self._writer.stored
+                return
+
+    def _running(self, scanner: Scanner) -> list[Found]:
+        found = ((each, self._processes.find(each.pid)) for each in scanner.processes)
+        return [Found(each, running) for each, running in found if running is not None]
+
+    async def _ask_kubelet(self) -> None:
+        started = self._pods.started()  # first: who is taken later is not meant by its answer
+        try:
+            self._offered = await self._kubelet.offered()
+            self._granted = await self._kubelet.given()
+        except PodResourcesError as error:
+            said = Statement(POD_RESOURCES, "False", error.reason, str(error))
+            self._answered = False
+        else:
+            said = Statement(POD_RESOURCES, "True", "Answered", "the kubelet says who holds what")
+            self._answered, self._started = True, started
+        if said != self._said and not self._answered:
+            log.warning("%s", said.message, extra={"reason": said.reason})
+        self._said = said
+
+    def _unknown(self, devices: Devices) -> frozenset[str]:
+        ids = {each.device for each in self._offered if self._gpus.is_gpu_like(each.resource)}
+        return frozenset(each for each in ids if devices.find(each) is None)
+
+    async def _tell(self, scanner: Scanner, processes: Sequence[Found]) -> None:
+        """Write what is known now; what cannot be written stays to be written."""
+        devices = Devices(scanner.gpus)
+        offered, holders = self._resources(), self._holders(devices)
+        statements = *scanner.statements, self._said
+        unaccounted = self._joiner.unaccounted(
+            processes, holders, self.status.unaccounted, complete=self._answered
+        )
+        now = self._clock.now()
+        self.status = GPUNodeStatus(
+            driver_version=scanner.driver,
+            nvml_version=scanner.nvml,
+            gpus=tuple(scanner.gpus),
+            resources=offered,
+            holders=holders,
+            unaccounted=unaccounted,
+            summary=summing.summary(scanner.gpus, holders, unaccounted, _troubles(statements)),
+            last_scan_time=now.replace(microsecond=0),
+            conditions=settle(self._writer.stored.conditions, statements, now),
+        )
+        try:
+            await self._writer.write(self.status, self._node.uid)
+        except errors.KubeError as error:
+            log.warning("the GPUNode is not written, again in the next turn: %s", error)
+        else:
+            self._written = True
+
+    def _resources(self) -> tuple[NodeResource, ...]:
+        if not self._answered:
+            return self.status.resources
+        return joining.resources(self._offered, self._gpus)
+
+    def _holders(self, devices: Devices) -> tuple[DeviceHolder, ...]:
+        """Who holds what; while the kubelet says nothing, those of the last time whose pods still live."""
+        if self._answered:
+            return self._joiner.holders(self._granted, devices, self._started)
+        return tuple(each for each in self.status.holders if self._lives(each))
+
+    def _lives(self, holder: DeviceHolder) -> bool:
+        pod = self._pods.find(holder.pod_uid)
+        return pod is not None and not pod.ended
+
+    async def _pause(self, began: float) -> None:
+        await asyncio.sleep(_LEAST_SECONDS)
+        rest = self._settings.poll_seconds - (self._clock.monotonic() - began)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, rest)):
+                await self._wake.wait()
+
+
+def _troubles(statements: Sequence[Statement]) -> list[str]:
+    words = {"NVMLAvailable": "no NVML", "PodResourcesAvailable": "no PodResources"}
+    return [words[each.type] for each in statements if each.type in words and each.status != "True"]
