@@ -16,7 +16,7 @@ HISTORIES ?= 100000
 VERSIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install control-plane test test-unit test-property test-simulation test-mutants test-differential test-hostile test-cluster test-full test-matrix test-storm lint format demo bench bench-operator soak storm simulate clean
+.PHONY: help venv install control-plane test test-unit test-property test-nvml test-simulation test-mutants test-differential test-hostile test-cluster test-full test-matrix test-storm lint format demo bench bench-operator soak storm simulate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,10 +36,10 @@ $(VENV)/.stamp: pyproject.toml tests/constraints.txt
 control-plane: venv ## Build the Kubernetes control plane, once: it is kept in the user's cache folder
 	@$(RUN) -m controlplane build
 
-test: venv ## Lint, then every test: unit, property, simulation, mutants, differential, hostile, cluster
+test: venv ## Lint, then every test: unit, property, nvml, simulation, mutants, differential, hostile, cluster
 	@$(RUN) tests/stages.py
 
-test-unit test-property test-simulation test-mutants test-differential: test-%: venv
+test-unit test-property test-nvml test-simulation test-mutants test-differential: test-%: venv
 	@$(RUN) tests/stages.py $*
 
 test-hostile: venv ## Bad input for decoders, importer and webhook, made up from a kept corpus

@@ -102,6 +102,7 @@ STAGES: dict[str, Callable[[], Result]] = {
     "lint": lint,
     "unit": lambda: pytest("unit"),
     "property": lambda: pytest("property"),
+    "nvml": lambda: pytest("nvml"),
     "simulation": lambda: pytest("simulation"),
     "mutants": lambda: pytest("mutants"),
     "differential": lambda: pytest("differential"),
@@ -114,7 +115,7 @@ STAGES: dict[str, Callable[[], Result]] = {
     "storm": lambda: pytest("storm"),
 }
 
-BESIDE = ("unit", "property", "simulation", "mutants", "differential", "planes")
+BESIDE = ("unit", "property", "nvml", "simulation", "mutants", "differential", "planes")
 """Run one after the other on the second core while `FIRST` runs on the first."""
 FIRST = ("control-plane", "cluster")
 _TOLD: ContextVar[IO[bytes] | None] = ContextVar("told", default=None)

@@ -260,7 +260,7 @@ static struct yaml *block(struct parser *p, int indent)
     struct yaml *made = is_dash(p->line) ? sequence(p, indent) : mapping(p, indent);
     p->depth--;
     if (p->line->text && p->line->indent > indent)
-        fail(p, p->line->number, "indented further than the lines before it");
+        fail(p, p->line->number, "its indentation is that of no line before it");
     return made;
 }
 
@@ -321,7 +321,7 @@ struct yaml *yaml_parse(char *text, char *mistake, size_t size)
                 fail(&p, line->number, "a tab cannot indent");
         made = block(&p, p.line->indent);
         if (p.line->text)
-            fail(&p, p.line->number, "indented less than the lines before it");
+            fail(&p, p.line->number, "its indentation is that of no line before it");
     } else
         made = NULL;
     free(lines);
