@@ -234,8 +234,8 @@ def test_processes(node: Node) -> None:
         "nv.c_nvmlGpuInstanceInfo_t, 'nvmlGpuInstanceGetInfo', instance",
         "nv.c_nvmlComputeInstanceProfileInfo_t, 'nvmlGpuInstanceGetComputeInstanceProfileInfo', instance, 0, 0",
         (
-            "nv.c_nvmlComputeInstanceProfileInfo_v2_t, 'nvmlGpuInstanceGetComputeInstanceProfileInfoV', instance, 0, 0, "
-            "version=nv.nvmlComputeInstanceProfileInfo_v2"
+            "nv.c_nvmlComputeInstanceProfileInfo_v2_t, 'nvmlGpuInstanceGetComputeInstanceProfileInfoV', "
+            "instance, 0, 0, version=nv.nvmlComputeInstanceProfileInfo_v2"
         ),
         "nv.c_nvmlComputeInstanceInfo_t, 'nvmlComputeInstanceGetInfo_v2', compute",
         "nv.c_nvmlProcessInfo_v3_t, 'nvmlDeviceGetComputeRunningProcesses_v3', mig, ctypes.byref(ctypes.c_uint(1))",
