@@ -63,6 +63,9 @@ BYPASSED: Final = Counter(
     "Pods of limited owners that appeared without having passed the webhook.",
 )
 PINNED: Final = Counter("labquota_operator_owners_pinned", "Pods that got the stamp that they came without.")
+ALLOCATION_WRITES: Final = Counter(
+    "labquota_operator_allocation_writes", "Writes of GPUAllocations, their statuses and Events about them."
+)
 FOLD_SECONDS: Final = Histogram(
     "labquota_operator_fold_delay_seconds",
     "Time from a change in the view to the ledger that shows it.",

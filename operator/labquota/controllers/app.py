@@ -14,6 +14,9 @@ from labquota import ownership
 from labquota.clock import Clock, SystemClock
 from labquota.controllers import handlers, nodes, usage
 from labquota.controllers.accounts import Accounts
+from labquota.controllers.allocations import stored
+from labquota.controllers.allocations.keeper import Keeper
+from labquota.controllers.allocations.writing import Writer
 from labquota.controllers.audit import Audit
 from labquota.controllers.budgets import Budgets
 from labquota.controllers.charges import Charge
@@ -37,6 +40,7 @@ from labquota.kube.lineage import Lineage
 from labquota.kube.marker import Crd
 from labquota.kube.record import Times
 from labquota.kube.watching import Watching
+from labquota.quota import gpus
 from labquota.quota.owners import Owner
 from labquota.quota.world import World
 from labquota.serving import listen, operations
@@ -73,18 +77,19 @@ class Operator:
         budgets = Budgets(self.view, self.world, clock, drifts if settings.audit_seconds else None)
         self.usage = usage.Usage(api, self.view, self.store, budgets, pace)
         self.statuses = Statuses(api, self.world, self.usage, self.store, clock, pace)
+        self.allocations = Keeper(self.view, Writer(api, pace, clock), clock, gpus.is_gpu_like)
         self.nodes = nodes.Nodes(self.view, clock, settings.lost_node_seconds)
         self.watching = Watching(api, clock, rng)
         self.watching.world(self.world, self._world_changed.set)
         self.watching.crd(crd)
         ledgers = self.watching.ledgers(self.store)
         self.watching.add(usage.PATH, usage.decode, self.usage)
+        self.watching.add(stored.PATH, stored.decode, self.allocations.stored)
         if settings.lost_node_seconds:
             self.watching.add(nodes.PATH, nodes.decode, self.nodes)
         self._before_pods = list(self.watching.informers)
-        self._pods = self.watching.add(
-            _PODS, self.view.decode, self.view, key=lambda charge: charge.key, large=True
-        )
+        seen = self.allocations.pods
+        self._pods = self.watching.add(_PODS, seen.decode, seen, key=lambda charge: charge.key, large=True)
         current, hurry = self._current, self._pods.hurry
         self.folder = Folder(self.view, self.store, pace, clock, current, hurry, self.usage.folded)
         seconds = settings.create_seconds
@@ -110,6 +115,7 @@ class Operator:
             self.statuses.run,
             self.audit.run,
             self.pins.run,
+            self.allocations.run,
         ]
         """What tells people of ledgers while this operator leads, and writes none of them."""
 
@@ -194,7 +200,9 @@ async def run(settings: Settings) -> None:
 
         await rights.check(api, ownership.load(settings.owners))
         operator = Operator(api, settings, SystemClock(), random.Random())  # noqa: S311  jitter, not a secret
-        operator.reports.append(functools.partial(handlers.run, operator.statuses, take_signals))
+        operator.reports.append(
+            functools.partial(handlers.run, operator.statuses, operator.allocations, take_signals)
+        )
         task = asyncio.create_task(operator.run())
         take_signals()
         runners = []

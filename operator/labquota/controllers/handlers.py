@@ -1,4 +1,7 @@
-"""kopf: labquota's own kinds. Pods and nodes are not kopf's: its watch costs a hundred times as much an event."""
+"""kopf: labquota's own kinds. Pods and nodes are not kopf's: its watch costs a hundred times as much an event.
+
+Nor are GPUAllocations, of which there is one for every pod with GPUs: their informer feeds the same keeper.
+"""
 
 import asyncio
 import logging
@@ -9,15 +12,17 @@ import kopf
 import msgspec
 
 from labquota.api import GROUP, VERSION
+from labquota.controllers.allocations.keeper import Keeper
 from labquota.controllers.statuses import Statuses
 
 log = logging.getLogger(__name__)
 
 _GROUPS: Final = (GROUP, VERSION, "resourcelimitgroups")
 _OVERRIDES: Final = (GROUP, VERSION, "resourcelimitoverrides")
+_NODES: Final = (GROUP, VERSION, "gpunodes")
 
 
-def registry(statuses: Statuses) -> kopf.OperatorRegistry:
+def registry(statuses: Statuses, allocations: Keeper) -> kopf.OperatorRegistry:
     """The handlers of one operator. They hold no annotations or finalizers on what an admin writes."""
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers)(kopf.login_via_client)
@@ -30,6 +35,10 @@ def registry(statuses: Statuses) -> kopf.OperatorRegistry:
     async def override_seen(event: Any, body: kopf.Body, **_: Any) -> None:
         _see(statuses.see_override, event, body)
 
+    @kopf.on.event(*_NODES, registry=handlers)
+    async def node_seen(event: Any, body: kopf.Body, **_: Any) -> None:
+        _see(allocations.see_node, event, body)
+
     return handlers
 
 
@@ -40,11 +49,12 @@ def _see(see: Callable[..., None], event: Any, body: kopf.Body) -> None:
         log.warning("an object cannot be read", extra={"object": body.metadata.name, "error": str(error)})
 
 
-async def run(statuses: Statuses, ready: Callable[[], None]) -> None:
+async def run(statuses: Statuses, allocations: Keeper, ready: Callable[[], None]) -> None:
     """Run kopf until cancelled: leadership is ours, so it runs alone and asks for no peers.
 
     Args:
-        statuses: What the handlers tell.
+        statuses: What the handlers tell of groups and overrides.
+        allocations: What they tell of GPU nodes.
         ready: Called when kopf has started, and has put its own signal handlers in place of ours.
     """
     flag = asyncio.Event()
@@ -60,9 +70,10 @@ async def run(statuses: Statuses, ready: Callable[[], None]) -> None:
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
     settings.persistence.finalizer = f"{GROUP}/operator"
+    known = registry(statuses, allocations)
     try:
         await kopf.operator(
-            registry=registry(statuses), settings=settings, standalone=True, clusterwide=True, ready_flag=flag
+            registry=known, settings=settings, standalone=True, clusterwide=True, ready_flag=flag
         )
     finally:
         telling.cancel()

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from labquota.generated import Generated
-from labquota.policies import guarding, registering, rights, stamping
+from labquota.policies import allocating, guarding, registering, rights, stamping
 from labquota.quota.trust import DEFAULT
 
 POLICIES = Generated(
@@ -26,5 +26,12 @@ OLDER = Generated(
     documents=lambda: {"owner-webhook.yaml": registering.instead_of_policies(DEFAULT)},
 )
 
+ALLOCATIONS = Generated(
+    command=POLICIES.command,
+    folder=POLICIES.folder,
+    pattern="allocation-*.yaml",
+    documents=lambda: {"allocation-guard.yaml": allocating.policies()},
+)
+
 if __name__ == "__main__":
-    sys.exit(POLICIES.main() | OLDER.main())
+    sys.exit(POLICIES.main() | OLDER.main() | ALLOCATIONS.main())
