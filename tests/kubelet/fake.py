@@ -109,6 +109,8 @@ class FakeKubelet:
         self._task = self._loop.create_task(self._watch())
         with contextlib.suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._task)
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(asyncio.sleep(0.1))  # in which aiohttp closes its connections
         self._loop.close()
 
     async def _watch(self) -> None:
