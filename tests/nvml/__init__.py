@@ -21,8 +21,9 @@ what uses NVML runs in a process of its own. The file is read again whenever it 
     node.errors["nvmlInit"] = 18                                            # "*" stands for every function
     node.write()
 
-`_v2` and the like at the end of a function's name do not matter in errors. `Node.environment(R470)` is the library of
-an older driver, in which newer functions are really missing. LABQUOTA_NVML_CALLS names a file to which the library
+A function's name without `_v2` or the like stands for all of its versions, and nvmlInit for nvmlInitWithFlags, which
+pynvml calls. `Node.environment(R470)` is the library of an older driver, in which newer functions are really missing.
+LABQUOTA_NVML_CALLS names a file to which the library
 appends the name of each function that is called.
 
 The file, should you write one by hand, is the subset of YAML that source/yaml.c describes; its keys are read in

@@ -118,13 +118,21 @@ def _build(source: dict[str, bytes], folder: Path) -> None:
 
 
 def _compiler(cache: Path) -> list[str]:
+    """The first of the system's compilers that works, with headers and linker; else ziglang's."""
     for name in ("cc", "gcc", "clang"):
-        if found := shutil.which(name):
+        if (found := shutil.which(name)) and _works(found):
             return [found]
     root = cache / f"ziglang-{ZIGLANG}"
     if not root.is_dir():
         _install(root)
     return [str(root / "ziglang" / "zig"), "cc"]
+
+
+def _works(compiler: str) -> bool:
+    command = [compiler, *FLAGS, "-x", "c", "-", "-o", "/dev/null"]
+    return not subprocess.run(
+        command, input=b"#include <pthread.h>\n", capture_output=True, check=False
+    ).returncode
 
 
 def _install(root: Path) -> None:

@@ -157,6 +157,20 @@ def test_every_profile_of_a_model_has_its_name_with_old_and_new_libraries(
     assert [gpu.mig_devices[0].memory for gpu in seen.gpus] == [each.memory for each in profiles]
 
 
+@pytest.mark.parametrize(
+    "function", ["nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetGpuInstanceProfileInfoV", "nvmlDeviceGetName"]
+)
+@pytest.mark.parametrize("code", [13, 25])
+def test_a_newer_version_that_the_driver_refuses_is_asked_in_the_older_one(
+    node: Node, function: str, code: int
+) -> None:
+    node.cut(node.gpus[0], ["3g.20gb"])
+    node.gpus[0].instances[0].errors["nvmlDeviceGetName"] = 3
+    node.gpus[0].errors[function] = code
+    gpu = scan(node.write().environment()).gpus[0]
+    assert (gpu.memory, [each.profile for each in gpu.mig_devices]) == (40960, ["3g.20gb"])
+
+
 def test_a_model_that_nobody_knows_is_told_as_nvml_tells_it(node: Node) -> None:
     gpu = node.gpus[0]
     gpu.name, gpu.device, gpu.memory = "NVIDIA X1000", 0x9999, 500_000
