@@ -270,6 +270,18 @@ def test_versions_and_capability(node: Node) -> None:
     ) == ["570.124.06", "12.570.124.06", 12080, [8, 0], 0]
 
 
+def test_two_gpus_are_as_far_apart_as_can_be(tmp_path: Path) -> None:
+    pair = Node(tmp_path / "pair.yaml", A100, A100)
+    pair.cut(pair.gpus[0], ["1g.5gb", "1g.5gb", "1g.5gb"])
+    pair.write()
+    far = "nvmlDeviceGetTopologyCommonAncestor"
+    assert _ask(
+        pair,
+        "other = nv.nvmlDeviceGetHandleByIndex(1)",
+        f"[nv.{far}(gpu, other), nv.{far}(gpu, gpu), code(nv.{far}, gpu, mig)]",
+    ) == [50, 0, 3]
+
+
 def test_handles_of_a_device_that_was_made_again_are_invalid(node: Node) -> None:
     again = Node(node.path.with_name("again.yaml"), A100)
     again.cut(again.gpus[0], ["7g.40gb"])

@@ -17,7 +17,7 @@ DeviceGetMaxMigDeviceCount DeviceGetMigDeviceHandleByIndex DeviceIsMigDeviceHand
 DeviceGetDeviceHandleFromMigDeviceHandle DeviceGetAttributes_v2 DeviceGetGpuInstanceId DeviceGetComputeInstanceId
 DeviceGetGpuInstanceById DeviceGetGpuInstanceProfileInfo DeviceGetSupportedEventTypes DeviceRegisterEvents
 GpuInstanceGetInfo GpuInstanceGetComputeInstanceById GpuInstanceGetComputeInstanceProfileInfo
-ComputeInstanceGetInfo_v2 EventSetCreate EventSetWait_v2
+ComputeInstanceGetInfo_v2 EventSetCreate EventSetWait_v2 DeviceGetTopologyCommonAncestor
 """
 """What NVIDIA's device plugin 0.19 was seen to call."""
 

@@ -230,3 +230,19 @@ EXPORT int nvmlDeviceGetRemappedRows(struct handle *device, unsigned *corrected,
     *uncorrected = *pending || *failed;
     return leave(SUCCESS);
 }
+
+#define TOPOLOGY_INTERNAL 0 /* on one board */
+#define TOPOLOGY_SYSTEM 50  /* across processors, as far from each other as can be */
+
+EXPORT int nvmlDeviceGetTopologyCommonAncestor(struct handle *one, struct handle *other, int *level)
+{
+    struct call call;
+    int code = leave(enter_gpu(&call, __func__, one));
+    if (!code)
+        code = leave(enter_gpu(&call, __func__, other));
+    if (!code && !level)
+        code = INVALID_ARGUMENT;
+    if (!code)
+        *level = one == other ? TOPOLOGY_INTERNAL : TOPOLOGY_SYSTEM;
+    return code;
+}
