@@ -11,6 +11,7 @@
     notRequested: Warn
     trustedNamespaces: {names: [gpu-operator], selector: {matchLabels: {team: admins}}}
     runtimeClasses: [nvidia]
+    deviceClasses: [gpu.nvidia.com, mig.nvidia.com]
 
 Models are written as nodes and NVML write them; profiles as NVML does.
 """
@@ -63,6 +64,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     not_requested: NotRequested = DEFAULT.not_requested
     trusted_namespaces: _Trusted = msgspec.field(default_factory=_Trusted)
     runtime_classes: list[str] = msgspec.field(default_factory=lambda: sorted(DEFAULT.runtime_classes))
+    device_classes: list[str] = msgspec.field(default_factory=lambda: sorted(DEFAULT.device_classes))
 
 
 def load(path: str) -> GPUSettings:
@@ -114,6 +116,7 @@ def read(text: str) -> GPUSettings:
         trusted_namespaces=frozenset(file.trusted_namespaces.names),
         trusted_selector=file.trusted_namespaces.selector,
         runtime_classes=frozenset(file.runtime_classes),
+        device_classes=frozenset(file.device_classes),
     )
 
 

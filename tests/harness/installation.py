@@ -207,4 +207,4 @@ class Installation:
 
 
 def _is_about_pods(webhook: Mapping[str, Any]) -> bool:
-    return any("pods" in rule["resources"] for rule in webhook["rules"])
+    return any("pods" in each["resources"] and "CREATE" in each["operations"] for each in webhook["rules"])

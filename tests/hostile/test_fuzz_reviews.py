@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hostile import cases
+from labquota.kube.lookups import Lookups
 from labquota.quota import encoding
 from labquota.webhook import review
 from labquota.webhook.gate import Gate
@@ -35,7 +36,9 @@ class Asked:
         self.cluster = Cluster()
         one = replica(self.cluster, group(aggregate=LIMITS, perPod={"gpu": 8}, enforcement=enforcement))
         holders = Holders(self.cluster, one.clock)
-        gate = Gate(one.world, one.store, one.admissions, holders, whose(self.cluster, one), one.clock, 44)
+        lookups = Lookups(self.cluster, one.clock)
+        whom = whose(self.cluster, one)
+        gate = Gate(one.world, one.store, one.admissions, holders, whom, lookups, one.clock, 44)
         answer = json.loads(simulated.run(gate.answer(body, 10)))
         assert (answer["apiVersion"], answer["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
         self.response: dict[str, Any] = answer["response"]

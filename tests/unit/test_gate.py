@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 
 from labquota.api import API_VERSION
 from labquota.kube import errors
+from labquota.kube.lookups import Lookups
 from labquota.quota import owners
 from labquota.quota.ledger import Ledger
 from labquota.quota.limits import Group
@@ -32,7 +33,9 @@ class Door:
 
     def _gate(self, holders: Holders) -> Gate:
         one = self.replica
-        return Gate(one.world, one.store, one.admissions, holders, whose(self.cluster, one), one.clock, 44)
+        lookups = Lookups(self.cluster, one.clock)
+        whom = whose(self.cluster, one)
+        return Gate(one.world, one.store, one.admissions, holders, whom, lookups, one.clock, 44)
 
     async def asks(self, name: str = "a", *, seconds: float = 10, **asks: Any) -> dict[str, Any]:
         """The response to Alice's create of such a pod."""

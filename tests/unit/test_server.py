@@ -10,6 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from labquota import serving
+from labquota.kube.lookups import Lookups
 from labquota.webhook import listening, server
 from labquota.webhook.advising import Adviser
 from labquota.webhook.gate import Gate
@@ -30,7 +31,8 @@ class Noting(Gate):
         one = replica(cluster, group(aggregate={"gpu": 2}))
         self.clock, self.told = one.clock, list[tuple[float, float]]()
         holders = Holders(cluster, one.clock)
-        super().__init__(one.world, one.store, one.admissions, holders, whose(cluster, one), one.clock, 44)
+        lookups, whom = Lookups(cluster, one.clock), whose(cluster, one)
+        super().__init__(one.world, one.store, one.admissions, holders, whom, lookups, one.clock, 44)
         self.stamper = Stamper(one.world.trust, lineage(cluster, one), one.clock)
         memory = Memory(one.world, one.store, one.admissions, one.clock)
         self.adviser = Adviser(cluster, one.world, one.store, memory, one.clock)

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from labquota.quota import demand, encoding, owners, reasons, verdict
+from labquota.quota import demand, encoding, owners, reasons, verdict, ways
 from labquota.quota.amounts import Amounts, rise
 from labquota.quota.cases import Case, Request, Verdict
 from labquota.quota.ledger import Book, Reservation
@@ -70,9 +70,11 @@ def examine(
     grows = rise(before, after)
     refusals: tuple[Refused, ...] = ()
     over_per_pod: tuple[Exceeded, ...] = ()
+    opened = ways.Ways(limits)
     if not request.is_mirror:
         if grows:  # what takes no more of anything is never refused
             refusals = tuple(reasons.of_request(request, owner, requester, limits, asked, world.trust))
+        opened = ways.of(request, owner, requester, limits, asked, world, now)
         over_per_pod = tuple(verdict.over_per_pod(limits.per_pod, grows, after))
     reservation = _reservation(request, before, after)
     if not encoding.is_safe(reservation):
@@ -81,12 +83,14 @@ def examine(
     return Case(
         request=request,
         owner=owner,
-        limits=limits,
+        limits=opened.limits,
         grows=grows,
         reservation=reservation,
         user_groups=user_groups,
-        refusals=refusals,
+        refusals=(*refusals, *opened.refusals),
         over_per_pod=over_per_pod,
+        told=opened.told,
+        unread=opened.unread,
         stamped=_stamped(request),
         new_groups=user_groups is not None and user_groups != known,
     )

@@ -4,9 +4,11 @@ from typing import Final, Literal
 
 import msgspec
 
+from labquota.quota.access import Access
 from labquota.quota.amounts import Amounts
 from labquota.quota.ledger import Reservation
 from labquota.quota.limits import Limits
+from labquota.quota.lookups import Facts, Lookup
 from labquota.quota.owners import Owner
 from labquota.quota.pods import Metadata, Pod
 from labquota.quota.verdict import Cause, Exceeded, Refused
@@ -29,6 +31,10 @@ class Request(msgspec.Struct, frozen=True):
     dry_run: bool = False
     owner: Owner | None = None
     """Whose the pod is by what other objects say; None where its own stamp or its namespace is enough."""
+    access: Access | None = None
+    """What could lead to GPUs that it does not ask for; None where nothing could."""
+    facts: Facts = {}
+    """What was read of other objects, to judge that."""
 
     @property
     def stored(self) -> Metadata:
@@ -53,6 +59,10 @@ class Case(msgspec.Struct, frozen=True):
     """The requester's groups that some limit names; None where the owner is not the requester."""
     refusals: tuple[Refused, ...] = ()
     over_per_pod: tuple[Exceeded, ...] = ()
+    told: tuple[Refused, ...] = ()
+    """What is wrong with it and only told, whatever else becomes of it."""
+    unread: tuple[Lookup, ...] = ()
+    """What has to be read before it can be judged; then it is examined again."""
     stamped: bool = True
     new_groups: bool = False
     """The requester's groups are others than the ledger remembers."""

@@ -58,13 +58,13 @@ def refusal(case: Case, verdict: Verdict, holders: Iterable[Holder], longest: fl
 
 def warnings(case: Case, verdict: Verdict) -> list[str]:
     """Warnings of an allowed request: limits that are nearly reached, or that Warn lets it go over."""
-    lines = []
+    lines = [f"labquota would refuse this: {each.code}: {each.text}" for each in case.told[:_MOST_CAUSES]]
     if verdict.warned:
         lines += [
             f"labquota would refuse this: {cause.code}: {_cause(case.owner, cause)}"
             for cause in verdict.causes[:_MOST_CAUSES]
         ]
-        if more := len(verdict.causes) - len(lines):
+        if (more := len(verdict.causes) - _MOST_CAUSES) > 0:
             lines.append(f"labquota would refuse this: and {more} more reasons")
     for near in verdict.nearly:
         used = f"{show(near.key, near.used)} of {_amount(near.key, near.limit)}"

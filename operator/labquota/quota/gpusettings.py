@@ -26,7 +26,8 @@ class GPUSettings(msgspec.Struct, frozen=True):
         not_requested: What is done about GPUs that nobody asked for.
         trusted_namespaces: Where these are nobody's concern.
         trusted_selector: The same, by the namespace's labels.
-        runtime_classes: RuntimeClasses that hand containers the node's GPUs.
+        runtime_classes: RuntimeClasses, or handlers of such, that hand containers the node's GPUs.
+        device_classes: DeviceClasses of GPUs (dynamic resource allocation).
     """
 
     prefixes: tuple[str, ...] = ("nvidia.com/",)
@@ -37,6 +38,7 @@ class GPUSettings(msgspec.Struct, frozen=True):
     trusted_namespaces: frozenset[str] = frozenset({"gpu-operator", "kube-system", "labquota-system"})
     trusted_selector: LabelSelector | None = None
     runtime_classes: frozenset[str] = frozenset({"nvidia"})
+    device_classes: frozenset[str] = frozenset({"gpu.nvidia.com", "mig.nvidia.com"})
 
     def is_gpu_like(self, resource: str) -> bool:
         """Whether a resource name has to have a price."""

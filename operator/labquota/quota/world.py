@@ -6,7 +6,7 @@ Whoever watches the cluster puts objects in and takes them out; the decision onl
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from labquota.quota import limits, owners, selectors
+from labquota.quota import gpusettings, limits, owners, selectors
 from labquota.quota import trust as trusts
 from labquota.quota.amounts import Amounts
 from labquota.quota.limits import Group, Limits, Override
@@ -26,6 +26,8 @@ class World:
 
     def __init__(self, trust: Trust = trusts.DEFAULT) -> None:
         self.trust = trust
+        self.gpu_settings = gpusettings.DEFAULT
+        """The administrator's word on GPUs."""
         self.groups: dict[str, Group] = {}
         self.overrides: dict[str, Override] = {}
         self.namespaces: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {}
@@ -66,6 +68,10 @@ class World:
             self.namespaces[name] = labels, annotations
             self.owners_revision += 1
             self._forget()
+
+    def labels_of(self, namespace: str) -> Mapping[str, str]:
+        """A namespace's labels."""
+        return self.namespaces.get(namespace, ({}, {}))[0]
 
     def annotations_of(self, namespace: str) -> Mapping[str, str]:
         """A namespace's annotations."""

@@ -17,7 +17,7 @@ from labquota.webhook.telling import Teller
 log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS: Final = 1.0
-_NOT_FOR_LACK: Final = frozenset({verdict.TOO_SLOW, verdict.UNAVAILABLE})
+_NOT_FOR_LACK: Final = frozenset({verdict.TOO_SLOW, verdict.UNAVAILABLE, verdict.NOT_REQUESTED, verdict.DRA})
 """Refused for what nobody's budget can help."""
 
 

@@ -6,13 +6,14 @@ import signal
 
 from aiohttp import web
 
-from labquota import ownership, serving
+from labquota import gpusettings, ownership, serving
 from labquota.clock import Clock, SystemClock
 from labquota.kube import credentials, rights
 from labquota.kube.api import Api
 from labquota.kube.client import HttpApi
 from labquota.kube.ledgers import Ledgers
 from labquota.kube.lineage import Lineage
+from labquota.kube.lookups import Lookups
 from labquota.kube.marker import Marker, Pulse
 from labquota.kube.watching import Watching
 from labquota.quota.owners import Owner
@@ -54,6 +55,7 @@ class Replica:
         self._synced_at: float | None = None
         trust = ownership.load(settings.owners)
         world, store, self._marker = World(trust), Ledgers(api, self._told), Marker(clock)
+        world.gpu_settings = gpusettings.load(settings.gpus)
         self._watching = Watching(api, clock, rng)
         self._watching.world(world)
         self._watching.ledgers(store)
@@ -66,7 +68,8 @@ class Replica:
         self._nudger = Nudger(Toucher(api, lineage, trust, clock), world, store, clock)
         self._aftercare = Aftercare(trust, Teller(api, lineage, clock), self._nudger)
         told = self._aftercare.refused
-        self.gate = Gate(world, store, self._admissions, Holders(api, clock), whose, clock, seconds, told)
+        holders, lookups = Holders(api, clock), Lookups(api, clock)
+        self.gate = Gate(world, store, self._admissions, holders, whose, lookups, clock, seconds, told)
         self.stamper = Stamper(trust, lineage, clock)
         self.adviser = Adviser(api, world, store, Memory(world, store, self._admissions, clock), clock)
 
@@ -99,6 +102,7 @@ async def run(settings: Settings) -> None:
     Raises:
         labquota.kube.errors.CredentialsError: No kubeconfig and no service account.
         labquota.ownership.OwnershipError: The owners' settings are wrong.
+        labquota.gpusettings.GPUSettingsError: The GPU settings are wrong.
         labquota.kube.rights.MissingRights: Something that leads to owners may not be read.
         OSError: A port is taken, or a file of the certificate cannot be read.
     """

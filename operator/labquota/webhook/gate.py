@@ -11,10 +11,13 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from labquota import metrics
 from labquota.clock import Clock
 from labquota.kube.ledgers import Ledgers
 from labquota.kube.lineage import Unresolved
+from labquota.kube.lookups import Lookups, Unread
 from labquota.quota import admission, explain, verdict
 from labquota.quota.admission import Case, Request, Verdict
 from labquota.quota.ledger import EMPTY, Book
@@ -50,6 +53,7 @@ class Gate:
         admissions: The owners' queues.
         holders: Which pods hold what, for refusals.
         whose: Whose a pod is, where it does not say so itself.
+        lookups: What other objects say of the GPUs that a pod can reach.
         clock: The time that decides which overrides apply.
         create_seconds: After how long a reservation without a pod ends, to be told to people.
         told: Called with each refusal: the case, its codes and its line.
@@ -62,12 +66,14 @@ class Gate:
         admissions: Admissions,
         holders: Holders,
         whose: Whose,
+        lookups: Lookups,
         clock: Clock,
         create_seconds: float,
         told: Callable[[Case, list[str], str], object] = lambda _case, _codes, _line: None,
     ) -> None:
         self._world, self._store, self._admissions = world, store, admissions
         self._holders, self._whose, self._told = holders, whose, told
+        self._lookups = lookups
         self._clock, self._create_seconds = clock, create_seconds
 
     async def answer(self, body: bytes, seconds: float, began: float | None = None) -> bytes:
@@ -91,10 +97,12 @@ class Gate:
         except Unreadable as error:
             return self.unreadable(error.uid, str(error))
         try:
-            if not self._whose.is_clear(request):
-                return self._resolve(request, began + before(seconds))
             now = self._clock.now()
-            case = admission.examine(request, self._world, now, self._store.groups)
+            if (
+                not self._whose.is_clear(request)
+                or (case := admission.examine(request, self._world, now, self._store.groups)).unread
+            ):
+                return self._resolve(request, began + before(seconds))
             if not case.needs_ledger:
                 judged = admission.decide(case, _NO_BOOK)
                 if judged.allowed:
@@ -115,16 +123,18 @@ class Gate:
             return self.unreadable(request.uid, UNJUDGED)
 
     async def _resolve(self, request: Request, until: float) -> bytes:
-        try:
-            async with asyncio.timeout(until - self._clock.monotonic()):
-                request = await self._whose.resolve(request)
-            outage = None
-        except (Unresolved, TimeoutError) as error:
-            outage = Outage(
-                f"it cannot be told whose the pod is: {error or 'the API server does not answer'}"
-            )
+        outage, what = None, "whose the pod is"
         now = self._clock.now()
         try:
+            try:
+                async with asyncio.timeout(until - self._clock.monotonic()):
+                    if not self._whose.is_clear(request):
+                        request = await self._whose.resolve(request)
+                    what = "which GPUs the pod can reach"
+                    request = await self._look(request, now)
+            except (Unresolved, Unread, TimeoutError) as error:
+                outage = Outage(f"it cannot be told {what}: {str(error) or 'the API server does not answer'}")
+            now = self._clock.now()
             case = admission.examine(request, self._world, now, self._store.groups)
             if outage is not None:
                 return self._failed(case, outage)
@@ -132,6 +142,13 @@ class Gate:
             log.exception(_CANNOT, extra=_place(request))
             return self.unreadable(request.uid, UNJUDGED)
         return await self._finish(_Matter(case, now, self._world, self._store, self._clock), request, until)
+
+    async def _look(self, request: Request, now: datetime) -> Request:
+        """The request with all that has to be read for it: a claim names classes, which are read after it."""
+        while unread := admission.examine(request, self._world, now, self._store.groups).unread:
+            facts = {**request.facts, **await self._lookups.of(unread)}
+            request = msgspec.structs.replace(request, facts=facts)
+        return request
 
     async def _decide(self, matter: "_Matter", until: float) -> bytes:
         try:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from labquota.quota import access, glance
 from labquota.quota.admission import Request
 from labquota.quota.pods import Pod
 
@@ -35,7 +36,7 @@ class _Request(msgspec.Struct, rename="camel", gc=False):
     uid: str
     operation: Literal["CREATE", "UPDATE"]
     user_info: _User
-    object: Pod
+    object: glance.Pod
     name: str = ""
     namespace: str = ""
     sub_resource: str = ""
@@ -69,6 +70,11 @@ def decode(body: bytes) -> Request:
     """
     try:
         request = _REVIEW.decode(body).request
+        # a resize changes nothing that could lead out of the pod; any other update is here for what it adds
+        seen = (
+            glance.at(request.object) if request.operation == "CREATE" else request.sub_resource != "resize"
+        )
+        found = access.decode(body) if seen else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(uid_of(body), f"the AdmissionReview cannot be read: {error}") from error
     return Request(
@@ -81,6 +87,7 @@ def decode(body: bytes) -> Request:
         pod=request.object,
         old_pod=request.old_object if request.operation == "UPDATE" else None,
         dry_run=request.dry_run,
+        access=found,
     )
 
 
