@@ -59,10 +59,9 @@ async def test_an_override_of_no_owner_shows_so_and_enforcement_goes_on(world: W
         await fill(client, held("a", where, gpu=1))
 
 
-async def test_a_limit_that_is_not_enforced_yet_says_so(world: World) -> None:
-    name = world.group("student", aggregate={"gpu-equivalents": "2", "gpu": 1})
-    text = "gpu-equivalents: not enforced by this release, which counts GPU units only"
-    assert ready(world, "resourcelimitgroups", name) == ("False", "Problems", text)
+async def test_what_is_priced_is_enforced_and_needs_no_word(world: World) -> None:
+    name = world.group("student", aggregate={"gpu-equivalents": "2", "gpu-memory": "80Gi"})
+    assert ready(world, "resourcelimitgroups", name) == ("True", "Accepted", "")
 
 
 async def test_a_group_counts_its_owners_and_those_over_their_limit(world: World) -> None:

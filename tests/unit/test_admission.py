@@ -317,10 +317,12 @@ def test_a_thousand_requests_of_one_owner_may_be_in_flight_and_no_more() -> None
 
 
 def test_a_pod_of_countless_kinds_of_gpus_takes_no_more_room_in_the_ledger_than_another() -> None:
-    odd = {f"nvidia.com/mig-{number}g.{number}gb": 1 for number in range(1, 3000)}
-    judged = judge(group(aggregate={"cpu": 8}), pod("a", **odd))
+    odd = {f"nvidia.com/mig-1g.10gb{'.shared' * (number % 2)}": 1 for number in range(2)}
+    odd |= {f"nvidia.com/mig-{number}g.{number}gb": 1 for number in range(1, 3000)}
+    judged = judge(group(aggregate={"cpu": 8}, enforcement="Warn"), pod("a", **odd))
     assert judged.reservation is not None
-    assert judged.reservation.after == {"pods": 1, "gpu": 2999}
+    assert judged.reservation.after == {"pods": 1, "gpu": 3001}
+    assert set(codes(judged)) == {verdict.UNKNOWN_GPU}
 
 
 def test_under_warn_the_caps_hold_all_the_same() -> None:

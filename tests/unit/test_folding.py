@@ -260,7 +260,13 @@ def test_folding_is_stuck_only_when_something_waits_for_long() -> None:
 
 def test_a_charge_is_what_the_view_made_of_the_pod() -> None:
     operator = Operator(Cluster(), OF)
-    assert charge(operator.view, "a", gpu=1).amounts == {"gpu": 1, "nvidia.com/gpu": 1, "pods": 1}
+    assert charge(operator.view, "a", cpu=1).amounts == {
+        "limits.cpu": 1000,
+        "requests.cpu": 1000,
+        "pods": 1,
+    }
+    priced = {"gpu-compute": 56, "gpu-slots": 56, "gpu-memory": 278 * 2**30}
+    assert charge(operator.view, "b", gpu=1).amounts == {"gpu": 1, "nvidia.com/gpu": 1, "pods": 1, **priced}
 
 
 def test_a_ledger_that_somebody_removed_is_made_anew_from_the_present_only() -> None:

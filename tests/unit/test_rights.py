@@ -31,7 +31,7 @@ class Permitting(Cluster):
         del params, timeout
         self.calls.append(("create", path))
         asked = json.loads(body)["spec"]["resourceAttributes"]
-        assert asked["verb"] == "get"
+        assert asked["verb"] == ("list" if "nodes" in asked["resource"] else "get")
         left = self.after.get(asked["resource"], 0)
         self.after[asked["resource"]] = left - 1
         return json.dumps({"status": {"allowed": left <= 0}}).encode()
@@ -60,3 +60,16 @@ def test_an_api_server_that_does_not_answer_keeps_nobody_from_starting() -> None
     cluster = Cluster()
     cluster.plan("create", *(Fault(errors.Unreachable("refused")) for _ in range(20)))
     run(rights.check(cluster, TRUST))
+
+
+def test_whoever_may_not_list_nodes_does_not_pretend_to_know_what_gpus_cost() -> None:
+    cluster = Permitting()
+    run(rights.check_nodes(cluster))
+    assert cluster.count("create", "selfsubjectaccessreviews") == 2
+    run(rights.check_nodes(Permitting(gpunodes=3)))
+    with pytest.raises(MissingRights) as caught:
+        run(rights.check_nodes(Permitting(nodes=10**6)))
+    assert str(caught.value) == (
+        "nodes may not be listed, so nobody knows which GPUs there are and what they cost: "
+        "apply config/install/rbac.yaml of this release"
+    )

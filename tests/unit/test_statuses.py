@@ -90,15 +90,14 @@ def test_two_defaults_for_one_kind_are_named_with_the_one_that_decides() -> None
     run(scenario())
 
 
-def test_what_cannot_be_read_or_is_not_enforced_shows_in_the_condition() -> None:
+def test_what_cannot_be_read_shows_in_the_condition_and_what_is_priced_needs_no_word() -> None:
     async def scenario() -> None:
         desk = Desk()
         desk.group(aggregate={"gpu": "1.5", "gpu-memory": "80Gi", "pods": 2})
         await writing(desk)
         status, reason, message = desk.ready(f"{GROUPS}/student")
         assert (status, reason) == ("False", "Problems")
-        assert message.startswith('spec.aggregate[gpu]: quantity "1.5" is not whole')
-        assert "gpu-memory: not enforced by this release, which counts GPU units only" in message
+        assert message == 'spec.aggregate[gpu]: quantity "1.5" is not whole: gpu comes in whole units'
 
     run(scenario())
 

@@ -8,6 +8,7 @@ from labquota.quota.cases import Request
 from labquota.quota.limits import UNLIMITED
 from labquota.quota.owners import OWNER_ANNOTATION, of_requester
 from labquota.quota.trust import DEFAULT, Trust
+from labquota.quota.world import World
 from labquota.webhook.whose import Whose
 from unit.builders import pod, request
 from unit.lineal import Discovered
@@ -55,7 +56,7 @@ def test_a_service_accounts_pod_belongs_to_the_accounts_owner_whatever_it_carrie
         assert not whose(cluster).is_clear(asks)
         found = run(whose(cluster).resolve(asks))
         assert found.owner == "user:alice"
-        causes = list(reasons.of_request(found, found.owner, of_requester(RUNNER), UNLIMITED, {}, DEFAULT))
+        causes = list(reasons.of_request(found, found.owner, of_requester(RUNNER), UNLIMITED, {}, World()))
         forged = [cause.code for cause in causes]
         assert forged == (["OWNER_FORGED"] if stamp == "user:bob" else [])
 

@@ -41,6 +41,7 @@ from labquota.api.ownerusage import (
     OwnerUsageStatus,
     UsageLimit,
     UsagePod,
+    UsagePoints,
     UsageSummary,
 )
 from labquota.api.resourcelimitgroup import (
@@ -113,6 +114,7 @@ __all__ = [
     "SubjectKind",
     "UsageLimit",
     "UsagePod",
+    "UsagePoints",
     "UsageSummary",
     "WhenUnset",
 ]

@@ -116,6 +116,8 @@ DEFINITIONS: Final = (
             Column("Owner", ".spec.owner"),
             Column("Group", ".status.group"),
             Column("GPU", ".status.summary.gpu"),
+            Column("Equivalents", ".status.summary.equivalents"),
+            Column("GPU memory", ".status.summary.gpuMemory", wide=True),
             Column("CPU", ".status.summary.cpu"),
             Column("Memory", ".status.summary.memory"),
             Column("Pods", ".status.summary.pods"),

@@ -34,10 +34,21 @@ class UsageSummary(Report, frozen=True, kw_only=True):
     """Used of limit, as the columns of `kubectl get ownerusage` show it."""
 
     gpu: Annotated[str, about("GPU units, such as 2/3.")] = ""
+    equivalents: Annotated[str, about("gpu-equivalents, such as 0.571/1.")] = ""
+    gpu_memory: Annotated[str, about("gpu-memory, such as 20Gi/80Gi.")] = ""
     cpu: Annotated[str, about("requests.cpu in cores, such as 12/96.")] = ""
     memory: Annotated[str, about("requests.memory, such as 20Gi/96Gi.")] = ""
     pods: Annotated[str, about("Pods, such as 2/3.")] = ""
     over: Annotated[str, about("What is above its limit, such as gpu,pods.")] = ""
+
+
+class UsagePoints(Report, frozen=True, kw_only=True):
+    """What is behind gpu-equivalents: points of compute and of memory, 56 a GPU. The larger of the two is shown."""
+
+    compute: Annotated[int, about("Points of compute that the owner's pods hold.", minimum=0)] = 0
+    memory: Annotated[int, about("Points of memory that they hold.", minimum=0)] = 0
+    reserved_compute: Annotated[int, about("Points of compute that are reserved.", minimum=0)] = 0
+    reserved_memory: Annotated[int, about("Points of memory that are reserved.", minimum=0)] = 0
 
 
 class UsagePod(Report, frozen=True, kw_only=True):
@@ -64,6 +75,7 @@ class OwnerUsageStatus(Report, frozen=True, kw_only=True):
     reserved: Annotated[
         dict[str, str], about("Resource key to what is held for pods admitted but not seen yet.")
     ] = msgspec.field(default_factory=dict)
+    points: Annotated[UsagePoints, about("The two ledgers behind gpu-equivalents.")] = UsagePoints()
     summary: Annotated[UsageSummary, about("Used of limit, as the columns show it.")] = UsageSummary()
     over_limit: Annotated[
         tuple[str, ...],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from labquota import ownership
+from labquota import gpusettings, ownership
 from labquota.clock import Clock, SystemClock
 from labquota.controllers import handlers, nodes, usage
 from labquota.controllers.accounts import Accounts
@@ -24,6 +24,7 @@ from labquota.controllers.drifts import Drifts
 from labquota.controllers.expiring import Expiry
 from labquota.controllers.folding import Folder
 from labquota.controllers.history import History
+from labquota.controllers.holds import Holds
 from labquota.controllers.leading import Leader
 from labquota.controllers.pacing import Pace
 from labquota.controllers.pinning import Pins
@@ -40,7 +41,6 @@ from labquota.kube.lineage import Lineage
 from labquota.kube.marker import Crd
 from labquota.kube.record import Times
 from labquota.kube.watching import Watching
-from labquota.quota import gpus
 from labquota.quota.owners import Owner
 from labquota.quota.world import World
 from labquota.serving import listen, operations
@@ -50,6 +50,9 @@ log = logging.getLogger(__name__)
 
 _PODS = "/api/v1/pods"
 _WORLD_SECONDS = 0.1
+_PRICES_SECONDS = 0.3
+"""Nodes change in bursts, and each look goes through all pods."""
+_LOOK_SECONDS = 0.02
 _GATHER_SECONDS = 0.1
 """What an event may wait for others: a process that is woken for each of them spends most on waking."""
 
@@ -69,7 +72,8 @@ class Operator:
         self._api, self._settings = api, settings
         trust = ownership.load(settings.owners)
         self.world, crd = World(trust), Crd()
-        self._world_changed = asyncio.Event()
+        self.world.gpu_settings = gpusettings.load(settings.gpus)
+        self._world_changed, self._prices_changed = asyncio.Event(), asyncio.Event()
         self.view = Pods(self.world, self._pods_touched, self._pod_came)
         self.store = WitnessedLedgers(api, self._ledger_changed)
         pace = Pace(clock, settings.writes_per_second)
@@ -77,23 +81,25 @@ class Operator:
         budgets = Budgets(self.view, self.world, clock, drifts if settings.audit_seconds else None)
         self.usage = usage.Usage(api, self.view, self.store, budgets, pace)
         self.statuses = Statuses(api, self.world, self.usage, self.store, clock, pace)
-        self.allocations = Keeper(self.view, Writer(api, pace, clock), clock, gpus.is_gpu_like)
+        self.allocations = Keeper(self.view, Writer(api, pace, clock), clock, self.world.inventory.is_gpu_like)
         self.nodes = nodes.Nodes(self.view, clock, settings.lost_node_seconds)
         self.watching = Watching(api, clock, rng)
         self.watching.world(self.world, self._world_changed.set)
+        self.watching.inventory(self.world.inventory, self._prices_changed.set)
         self.watching.crd(crd)
         ledgers = self.watching.ledgers(self.store)
         self.watching.add(usage.PATH, usage.decode, self.usage)
-        self.watching.add(stored.PATH, stored.decode, self.allocations.stored)
+        self.holds = Holds(self.view, self.world, clock, self.allocations.stored, self.allocations.touch)
+        self._holds = self.watching.add(stored.PATH, stored.decode, self.holds)
         if settings.lost_node_seconds:
             self.watching.add(nodes.PATH, nodes.decode, self.nodes)
         self._before_pods = list(self.watching.informers)
         seen = self.allocations.pods
         self._pods = self.watching.add(_PODS, seen.decode, seen, key=lambda charge: charge.key, large=True)
-        current, hurry = self._current, self._pods.hurry
-        self.folder = Folder(self.view, self.store, pace, clock, current, hurry, self.usage.folded)
+        current, hurry, holds = self._current, self._hurry, self._current_of_holds
+        self.folder = Folder(self.view, self.store, pace, clock, current, hurry, self.usage.folded, holds)
         seconds = settings.create_seconds
-        self.expiry = Expiry(self.store, self.view, clock, seconds, current, hurry)
+        self.expiry = Expiry(self.store, self.view, clock, seconds, current, hurry, holds)
         recounts = Recounts(api, self.view, self._pods, clock)
         accounts = Accounts(self.view, self.store, self.folder)
         self.audit = Audit(recounts, accounts, self.folder, self._pods, drifts, clock, settings.audit_seconds)
@@ -106,9 +112,10 @@ class Operator:
 
         def relist() -> None:
             self._pods.relist()
+            self._holds.relist()
             ledgers.relist()
 
-        history = History(self.view, current, hurry, relist)
+        history = History(self.view, current, self._pods.hurry, relist, self._list_holds)
         self.leader = Leader(lease, self.folder, self.expiry, self.view, self.store, crd, history)
         self.reports: list[Callable[[], Coroutine[Any, Any, None]]] = [
             self.usage.run,
@@ -128,6 +135,8 @@ class Operator:
                 await informer.synced.wait()  # a pod's owner and limits are known when the pod is seen
             tasks.create_task(self._pods.run())
             tasks.create_task(self._follow_world())
+            tasks.create_task(self.holds.run())
+            tasks.create_task(self._follow_prices())
             if self._settings.lost_node_seconds:
                 tasks.create_task(self.nodes.run())
             await self._pods.synced.wait()
@@ -162,9 +171,34 @@ class Operator:
                 self.folder.touch(owner)
                 self.usage.touch(owner)
 
+    async def _follow_prices(self) -> None:
+        """After nodes have changed: other prices, for the pods that they are about."""
+        while True:
+            await self._prices_changed.wait()
+            await asyncio.sleep(_PRICES_SECONDS)
+            self._prices_changed.clear()
+            self.view.price_again()
+            self.holds.price_again()
+            self.allocations.touch_all()
+
     async def _current(self) -> str:
         """The pods' resourceVersion now, by a quorum read."""
         return events.page(await self._api.get(_PODS, {"limit": "1"})).metadata.resource_version
+
+    async def _current_of_holds(self) -> str:
+        """The same of holds."""
+        return events.page(await self._api.get(stored.PATH, {"limit": "1"})).metadata.resource_version
+
+    async def _list_holds(self) -> None:
+        """Take all holds anew."""
+        lists = self._holds.relists
+        self._holds.relist()
+        while self._holds.relists == lists:  # noqa: ASYNC110  the informer knows nothing of us
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _hurry(self) -> None:
+        self._pods.hurry()
+        self._holds.hurry()
 
     def _pods_touched(self, owner: Owner, freed: bool) -> None:  # noqa: FBT001  the view's callback
         self.folder.touch(owner, freed)
@@ -188,7 +222,8 @@ async def run(settings: Settings) -> None:
     Raises:
         labquota.kube.errors.CredentialsError: No kubeconfig and no service account.
         labquota.ownership.OwnershipError: The owners' settings are wrong.
-        labquota.kube.rights.MissingRights: Something that leads to owners may not be read.
+        labquota.gpusettings.GPUSettingsError: The GPU settings are wrong.
+        labquota.kube.rights.MissingRights: Something that leads to owners, or nodes, may not be read.
         OSError: A port is taken.
     """
     async with HttpApi(credentials.load(), gather=_GATHER_SECONDS) as api:
@@ -199,6 +234,7 @@ async def run(settings: Settings) -> None:
                 loop.add_signal_handler(number, task.cancel)
 
         await rights.check(api, ownership.load(settings.owners))
+        await rights.check_nodes(api)
         operator = Operator(api, settings, SystemClock(), random.Random())  # noqa: S311  jitter, not a secret
         operator.reports.append(
             functools.partial(handlers.run, operator.statuses, operator.allocations, take_signals)

@@ -1,10 +1,10 @@
 """What there is to say about one owner's budget: limits with their source, what is held, and by which pods."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from labquota.api import Condition, OwnerUsageStatus, UsageLimit, UsagePod, UsageSummary
+from labquota.api import Condition, OwnerUsageStatus, UsageLimit, UsagePod, UsagePoints, UsageSummary
 from labquota.clock import Clock
 from labquota.controllers import conditions
 from labquota.controllers.drifts import Drifts
@@ -13,14 +13,22 @@ from labquota.kube.ledgers import Stored
 from labquota.quota import ledger
 from labquota.quota.amounts import Amounts
 from labquota.quota.ledger import EMPTY
-from labquota.quota.limits import Limits, capped
+from labquota.quota.limits import Limits, capped, shown
 from labquota.quota.owners import Owner
+from labquota.quota.points import COMPUTE, EQUIVALENTS, LEDGERS, MEMORY, PRICED, SLOTS, together
 from labquota.quota.resources import show
 from labquota.quota.world import World
 
 _MOST_PODS: Final = 10
 _MOST_NAMED: Final = 5
-_SUMMARY: Final = {"gpu": "gpu", "cpu": "requests.cpu", "memory": "requests.memory", "pods": "pods"}
+_SUMMARY: Final = {
+    "gpu": "gpu",
+    "equivalents": EQUIVALENTS,
+    "gpu_memory": MEMORY,
+    "cpu": "requests.cpu",
+    "memory": "requests.memory",
+    "pods": "pods",
+}
 
 
 class Budgets:
@@ -48,10 +56,11 @@ class Budgets:
     def status(self, owner: Owner, stored: Stored | None, known: tuple[Condition, ...]) -> OwnerUsageStatus:
         """The owner's budget as of now; `known` are the conditions as they are published."""
         limits = self._limits(owner, stored)
-        used = self._view.sums(owner)
+        held = self._view.sums(owner, PRICED)
         reserved = ledger.in_flight(stored.ledger if stored else EMPTY)
-        caps = capped(limits.aggregate)
-        over = [key for key, most in caps.items() if used.get(key, 0) > most]
+        over = _over(held, capped(limits.aggregate))
+        aggregate = shown(limits.aggregate)
+        caps, used = capped(aggregate), together(held)
         return OwnerUsageStatus(
             group=limits.group or "",
             enforcement=limits.enforcement if limits.group else "Off",
@@ -60,10 +69,16 @@ class Budgets:
                     limit="unlimited" if limit.amount is None else show(key, limit.amount),
                     source=limit.source,
                 )
-                for key, limit in sorted(limits.aggregate.items())
+                for key, limit in sorted(aggregate.items())
             },
             used=_shown(used),
-            reserved=_shown(reserved),
+            reserved=_shown(together(reserved)),
+            points=UsagePoints(
+                compute=held.get(COMPUTE, 0),
+                memory=held.get(SLOTS, 0),
+                reserved_compute=reserved.get(COMPUTE, 0),
+                reserved_memory=reserved.get(SLOTS, 0),
+            ),
             summary=UsageSummary(
                 over=",".join(sorted(over)),
                 **{name: _of(key, used, caps) for name, key in _SUMMARY.items()},
@@ -110,19 +125,21 @@ class Budgets:
 
     def _largest(self, owner: Owner) -> tuple[UsagePod, ...]:
         """The pods that hold most: GPUs first, then cores, then memory."""
-        order = ("gpu", "requests.cpu", "requests.memory")
+        order = ("gpu", *LEDGERS, "requests.cpu", "requests.memory")
         largest = heapq.nsmallest(
             _MOST_PODS,
             filter(self._view.holds, self._view.pods_of(owner)),
             key=lambda each: (*(-each.amounts.get(key, 0) for key in order), each.namespace, each.name),
         )
         return tuple(
-            UsagePod(namespace=each.namespace, name=each.name, uses=_shown(self._kept(each.amounts)))
+            UsagePod(
+                namespace=each.namespace, name=each.name, uses=_shown(together(self._kept(each.amounts)))
+            )
             for each in largest
         )
 
     def _kept(self, amounts: Amounts) -> Amounts:
-        return {key: amount for key, amount in amounts.items() if self._world.keeps(key)}
+        return {key: each for key, each in amounts.items() if self._world.keeps(key) or key in PRICED}
 
     def _limits(self, owner: Owner, stored: Stored | None) -> Limits:
         groups = stored.ledger.groups if stored else ()
@@ -133,11 +150,20 @@ class Budgets:
         return f"{charge.namespace}/{charge.name}"
 
 
-def _shown(amounts: Amounts) -> dict[str, str]:
+def _over(held: Mapping[str, int], caps: Mapping[str, int]) -> list[str]:
+    """The resources of which more is held than allowed, as people call them."""
+    return list(
+        dict.fromkeys(
+            EQUIVALENTS if key in LEDGERS else key for key, most in caps.items() if held.get(key, 0) > most
+        )
+    )
+
+
+def _shown(amounts: Mapping[str, int]) -> dict[str, str]:
     return {key: show(key, amount) for key, amount in sorted(amounts.items())}
 
 
-def _of(key: str, used: Amounts, caps: dict[str, int]) -> str:
+def _of(key: str, used: Mapping[str, int], caps: dict[str, int]) -> str:
     """`2/3`, or `2` where nothing limits it."""
     text = show(key, used.get(key, 0))
     return f"{text}/{show(key, caps[key])}" if key in caps else text

@@ -16,9 +16,10 @@ from typing import Final
 import msgspec
 
 from labquota.controllers.seen import Seen, SeenContainer, SeenStatus, decode
-from labquota.quota import demand, owners, pods
+from labquota.quota import costs, demand, owners, placing, pods
 from labquota.quota.amounts import Amounts
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
+from labquota.quota.placing import ANY, Placement
 from labquota.quota.quantities import QuantityError
 from labquota.quota.world import World
 
@@ -45,6 +46,7 @@ class Charge(msgspec.Struct, gc=False, eq=False):
         amounts: What it holds while it is charged; shared between pods, never to be changed.
         revision: Its resourceVersion, as a number where it is one.
         state: Whether it is charged and stamped, and its deadline.
+        place: Where it runs or may run, by which its GPUs are priced; None for a pod without GPUs.
         before, after: Its neighbours among its owner's pods.
     """
 
@@ -56,6 +58,7 @@ class Charge(msgspec.Struct, gc=False, eq=False):
     amounts: Amounts
     state: int
     node: str = ""
+    place: Placement | None = None
     before: "Charge | None" = None
     after: "Charge | None" = None
 
@@ -107,7 +110,7 @@ def of(raw: msgspec.Raw | bytes, world: World) -> Charge:
 
     Args:
         raw: The pod as the API server sends it.
-        world: For the owner of a pod without a stamp.
+        world: For the owner of a pod without a stamp, and the prices of GPUs.
 
     Raises:
         msgspec.DecodeError: It is no pod.
@@ -121,16 +124,69 @@ def of(raw: msgspec.Raw | bytes, world: World) -> Charge:
     if meta.deletion_timestamp:
         deadline: datetime = msgspec.json.decode(meta.deletion_timestamp, type=datetime)
         state |= max(1, round(deadline.timestamp() * 1000)) << FLAGS
+    amounts, node = _amounts(pod, raw), sys.intern(pod.spec.node_name)
+    place = _place(pod, raw) if world.has_gpus(amounts) else None
     return Charge(
         pack(meta.uid),
         sys.intern(meta.namespace),
         meta.name,
         int(version) if version.isdecimal() and version.isascii() else version,
         stamp or Owner(sys.intern(world.owner_of({}, meta.namespace))),
-        _amounts(pod, raw),
+        amounts if place is None else priced(amounts, place, world),
         state,
-        sys.intern(pod.spec.node_name),
+        node,
+        place,
     )
+
+
+def priced(amounts: Amounts, place: Placement, world: World) -> Amounts:
+    """Amounts with what their GPUs cost there, as of now; the very same where nothing has changed."""
+    found = costs.again(amounts, place, world.inventory)
+    return amounts if found == amounts else _shared(tuple(sorted(found.items())))
+
+
+_places: dict[tuple[bytes, bytes], Placement] = {}
+
+
+def _place(pod: Seen, raw: msgspec.Raw | bytes) -> Placement:
+    if pod.spec.node_name:
+        return _on(pod.spec.node_name)
+    key = bytes(pod.spec.node_selector), bytes(pod.spec.affinity)
+    if not any(key):
+        return ANY
+    if (known := _places.get(key)) is not None:
+        return known
+    place = placing.of(pods.decode(raw).spec)
+    if sum(map(len, key)) <= _LONGEST:
+        if len(_places) >= _MOST:
+            _places.clear()
+        _places[key] = place
+    return place
+
+
+@functools.lru_cache(maxsize=8192)
+def _on(node: str) -> Placement:
+    return Placement(node=sys.intern(node))
+
+
+def of_hold(
+    uid: str, namespace: str, name: str, owner: Owner, amounts: Amounts, until: datetime | None, *, lasts: bool
+) -> Charge:
+    """What the view keeps of a hold: named so that no pod is, and charged while it lasts.
+
+    Args:
+        uid: Its uid.
+        namespace: Its namespace.
+        name: Its name among those of pods.
+        owner: Who pays.
+        amounts: What it costs.
+        until: When it ends by itself, which stands where a pod's deadline does.
+        lasts: Whether it has not ended.
+    """
+    state = _STAMPED | (_CHARGED if lasts else 0)
+    if until is not None:
+        state |= max(1, round(until.timestamp() * 1000)) << FLAGS
+    return Charge(pack(uid), sys.intern(namespace), name, 0, owner, amounts, state)
 
 
 @functools.lru_cache(maxsize=8192)

@@ -17,6 +17,7 @@ from labquota.clock import Clock
 from labquota.controllers import conditions
 from labquota.quota.amounts import Amounts
 from labquota.quota.owners import Owner
+from labquota.quota.points import together
 from labquota.quota.resources import show
 
 log = logging.getLogger(__name__)
@@ -57,9 +58,10 @@ def apart(recounted: Amounts, kept: Amounts) -> Amounts:
 
 def words(recounted: Amounts, kept: Amounts) -> str:
     """The same for people: `gpu 7 instead of 1`."""
+    right, wrong = together(recounted), together(kept)
+    keys = together(apart(recounted, kept))
     return ", ".join(
-        f"{key} {show(key, kept.get(key, 0))} instead of {show(key, recounted.get(key, 0))}"
-        for key in apart(recounted, kept)
+        f"{key} {show(key, wrong.get(key, 0))} instead of {show(key, right.get(key, 0))}" for key in keys
     )
 
 

@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 _GROUPS: Final = f"/apis/{API_VERSION}/resourcelimitgroups"
 _OVERRIDES: Final = f"/apis/{API_VERSION}/resourcelimitoverrides"
 _SECONDS: Final = 1.0
-_NOT_ENFORCED: Final = ("gpu-equivalents", "gpu-memory")
 
 
 class Statuses:
@@ -93,13 +92,6 @@ class Statuses:
     ) -> ResourceLimitGroupStatus:
         compiled = compiling.group(group)
         problems = [*compiled.problems, *self._rivals(compiled)]
-        unpriced = [
-            key for key in _NOT_ENFORCED if key in {**compiled.limits.aggregate, **compiled.limits.per_pod}
-        ]
-        if unpriced:
-            problems.append(
-                f"{', '.join(unpriced)}: not enforced by this release, which counts GPU units only"
-            )
         return ResourceLimitGroupStatus(
             conditions=(self._ready(group, group.status.conditions, problems),),
             observed_generation=group.metadata.generation,

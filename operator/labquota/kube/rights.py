@@ -1,6 +1,7 @@
-"""Whether this process may read the kinds that lead to owners: asked once, at the start.
+"""Whether this process may read the kinds that lead to owners, and the nodes by which GPUs are priced.
 
-A right that is missing would be noticed months later, by the first pod whose owner cannot be told.
+It is asked at the start: a right that is missing would be noticed months later, by the first pod whose owner cannot be
+told, or by replicas that are never ready.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ _REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _PATIENCE: Final = 10.0
 """Seconds until a right that was just granted has reached every API server, and more."""
 _PAUSE: Final = 0.5
+_PRICED_BY: Final = ("nodes", "gpunodes.labquota.dev")
 
 
 class MissingRights(Exception):  # noqa: N818  names what is wrong
@@ -45,36 +47,58 @@ async def check(api: Api, trust: Trust, patience: float = _PATIENCE) -> None:
     Raises:
         MissingRights: One is still missing.
     """
-    missing: list[str] = ["namespaces", "serviceaccounts", *BUILT_IN_KINDS, *trust.kinds, *trust.steps]
-    try:
-        missing = await _missing(api, missing)
-        for _ in range(round(patience / _PAUSE)):
-            if not missing:
-                return
-            await asyncio.sleep(_PAUSE)
-            missing = await _missing(api, missing)
-    except errors.KubeError as error:  # who starts before the API server does is not to be kept from it
-        log.warning("rights are not checked", extra={"error": str(error)})
-        return
-    if missing:
+    kinds = ["namespaces", "serviceaccounts", *BUILT_IN_KINDS, *trust.kinds, *trust.steps]
+    if missing := await _lacking(api, "get", kinds, patience):
         raise MissingRights(
             f"{', '.join(missing)} may not be read, so owners cannot be found by them: apply what "
             "`labquota policies` prints for these settings (LABQUOTA_OWNERS), or leave them out of `kinds`"
         )
 
 
-async def _missing(api: Api, kinds: Iterable[str]) -> list[str]:
+async def check_nodes(api: Api, patience: float = _PATIENCE) -> None:
+    """Make sure that nodes and what their agents report may be watched: without them no GPU has a price.
+
+    Args:
+        api: The API server, as this process.
+        patience: Seconds for which a missing right is waited for.
+
+    Raises:
+        MissingRights: One is still missing.
+    """
+    if missing := await _lacking(api, "list", _PRICED_BY, patience):
+        raise MissingRights(
+            f"{' and '.join(missing)} may not be listed, so nobody knows which GPUs there are and what they cost: "
+            "apply config/install/rbac.yaml of this release"
+        )
+
+
+async def _lacking(api: Api, verb: str, kinds: Iterable[str], patience: float) -> list[str]:
+    """The kinds for which a right is missing, also after a while; none where the API server does not answer."""
+    try:
+        missing = await _missing(api, verb, kinds)
+        for _ in range(round(patience / _PAUSE)):
+            if not missing:
+                return []
+            await asyncio.sleep(_PAUSE)
+            missing = await _missing(api, verb, missing)
+    except errors.KubeError as error:  # who starts before the API server does is not to be kept from it
+        log.warning("rights are not checked", extra={"error": str(error)})
+        return []
+    return missing
+
+
+async def _missing(api: Api, verb: str, kinds: Iterable[str]) -> list[str]:
     asked = list(kinds)
-    answers = await asyncio.gather(*(_may_read(api, kind) for kind in asked))
+    answers = await asyncio.gather(*(_may(api, verb, kind) for kind in asked))
     return [kind for kind, allowed in zip(asked, answers, strict=True) if not allowed]
 
 
-async def _may_read(api: Api, kind: str) -> bool:
+async def _may(api: Api, verb: str, kind: str) -> bool:
     resource, _, group = kind.partition(".")
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {"verb": "get", "group": group, "resource": resource}},
+        "spec": {"resourceAttributes": {"verb": verb, "group": group, "resource": resource}},
     }
     body = await api.create(_REVIEWS, msgspec.json.encode(review))
     return msgspec.json.decode(body, type=_Review).status.allowed

@@ -1,4 +1,4 @@
-"""The watches that webhook and operator share: groups, overrides and namespaces into a World, and the ledgers."""
+"""The watches that webhook and operator share: groups, overrides, namespaces and GPUs into a World, and the ledgers."""
 
 import random
 from collections.abc import Callable, Hashable
@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from labquota.api import API_VERSION, ResourceLimitGroup, ResourceLimitOverride
+from labquota.api import API_VERSION, GPUNode, ResourceLimitGroup, ResourceLimitOverride
 from labquota.clock import Clock
 from labquota.kube import ledgers, marker
 from labquota.kube.api import Api
@@ -15,13 +15,26 @@ from labquota.kube.ledgers import Ledgers
 from labquota.kube.marker import Crd, Marker
 from labquota.kube.meta import Metadata
 from labquota.quota import compiling
+from labquota.quota.inventory import Inventory
 from labquota.quota.world import World
 
 T = TypeVar("T")
 
+NODES = "/api/v1/nodes"
+GPU_NODES = f"/apis/{API_VERSION}/gpunodes"
+
 
 class _Namespace(msgspec.Struct, gc=False):
     metadata: Metadata
+
+
+class _NodeStatus(msgspec.Struct, gc=False):
+    allocatable: dict[str, str | int | float | None] = {}
+
+
+class _Node(msgspec.Struct, gc=False):
+    metadata: Metadata
+    status: _NodeStatus = msgspec.field(default_factory=_NodeStatus)
 
 
 class ByName(Generic[T]):
@@ -93,6 +106,27 @@ class Watching:
             "/api/v1/namespaces",
             namespaces,
             ByName(lambda found: found.metadata.name, put_namespace, world.drop_namespace, told),
+        )
+
+    def inventory(self, inventory: Inventory, told: Callable[[], None] = lambda: None) -> None:
+        """Watch Nodes and what agents report of them; `told` is called after each change that can change a price."""
+        nodes = msgspec.json.Decoder(_Node).decode
+        known = inventory.revision
+
+        def put_node(found: _Node) -> None:
+            inventory.put_node(found.metadata.name, found.metadata.labels, found.status.allocatable)
+
+        def look() -> None:
+            nonlocal known
+            if known != inventory.revision:
+                known = inventory.revision
+                told()
+
+        self.add(NODES, nodes, ByName(lambda found: found.metadata.name, put_node, inventory.drop_node, look))
+        self.add(
+            GPU_NODES,
+            msgspec.json.Decoder(GPUNode).decode,
+            ByName(lambda found: found.metadata.name, inventory.put_gpus, inventory.drop_gpus, look),
         )
 
     def ledgers(self, sink: Ledgers) -> Informer[Any]:

@@ -40,6 +40,8 @@ def examine(
         now: The time that decides which overrides apply.
         remembered: A user's groups as their ledger keeps them, for pods that others make for them.
     """
+    if request.hold is not None:
+        return holding.examine(request, world, now, remembered)
     pod, old = request.pod, request.old_pod
     owner = request.owner or world.owner_of(request.stored.annotations, request.namespace)
     requester = owners.of_requester(request.username)
@@ -47,10 +49,12 @@ def examine(
     user_groups = world.named_groups(request.groups) if owner == requester else None
     limits = world.limits_of(owner, known if user_groups is None else user_groups, now)
     try:
-        after = demand.asked(pod)
+        stored = pod if old is None else old  # says where it runs, and with that what its GPUs cost
+        after = world.priced(demand.asked(pod), stored)
         before: Amounts = {}
         if old is not None:
-            before, held = demand.held(old), demand.held(pod)
+            before = world.priced(demand.held(old), stored)
+            held = world.priced(demand.held(pod), stored)
             after = {key: max(amount, held.get(key, 0)) for key, amount in after.items()}
     except QuantityError as error:
         unread = (Refused(verdict.UNREADABLE, str(error)),)
@@ -73,7 +77,7 @@ def examine(
     opened = ways.Ways(limits)
     if not request.is_mirror:
         if grows:  # what takes no more of anything is never refused
-            refusals = tuple(reasons.of_request(request, owner, requester, limits, asked, world.trust))
+            refusals = tuple(reasons.of_request(request, owner, requester, limits, asked, world))
         opened = ways.of(request, owner, requester, limits, asked, world, now)
         over_per_pod = tuple(verdict.over_per_pod(limits.per_pod, grows, after))
     reservation = _reservation(request, before, after)
@@ -116,7 +120,8 @@ def decide(case: Case, book: Book) -> Verdict:
         return Verdict(allowed=True, reservation=reservation)
     if full := reasons.of_book(case, book):
         return Verdict(allowed=False, causes=(full,), open_reservations=len(book))
-    in_flight = {key: amount - book.ledger.folded.get(key, 0) for key, amount in book.total.items()}
+    settled = ledger.settled(book)
+    in_flight = {key: amount - settled.get(key, 0) for key, amount in book.total.items()}
     growth = book.growth(reservation)
     over = verdict.over_aggregate(case.limits.aggregate, case.grows, book.total, growth, in_flight)
     if causes := (*case.refusals, *over, *case.over_per_pod):

@@ -5,14 +5,13 @@ from typing import Final
 
 from labquota.quota import workloads
 from labquota.quota.outlook import Outlook
-from labquota.quota.resources import family, show
+from labquota.quota.resources import show, unit
 from labquota.quota.verdict import PER_POD, Cause, Refused
 
 LONGEST: Final = 120
 """Characters of a line: longer ones may be cut off on the way to people."""
 _MOST_CAUSES: Final = 3
 _MOST_OF_A_NAME: Final = 40
-_UNITS: Final = {"GPU": " GPU units", "CPU": " cores"}
 
 
 def lines(outlook: Outlook) -> list[str]:
@@ -72,7 +71,7 @@ def _together(cause: Cause) -> str:
 
 
 def _limit(key: str, amount: int) -> str:
-    return f"{show(key, amount)}{_UNITS.get(family(key), '')}"
+    return show(key, amount) if key == "pods" else f"{show(key, amount)} {unit(key)}".rstrip()
 
 
 def _name(who: str) -> str:

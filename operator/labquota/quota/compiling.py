@@ -1,6 +1,7 @@
 """Reading what administrators have written, once: amounts become base units, subjects become owners.
 
-What cannot be read is named in `problems` and left out, so that one mistake does not lift all other limits.
+What cannot be read is named in `problems` and left out, so that one mistake does not lift all other limits. A limit of
+`gpu-equivalents` becomes two, of compute and of memory.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from labquota.api import ResourceLimitGroup, ResourceLimitOverride
 from labquota.quota import owners
 from labquota.quota.limits import Group, Limit, Limits, Override, capped
 from labquota.quota.owners import Owner, OwnerError
+from labquota.quota.points import EQUIVALENTS, LEDGERS
 from labquota.quota.quantities import QuantityError
 from labquota.quota.resources import UnknownResource, canonical, parse_limit
 
@@ -82,7 +84,9 @@ def _limited(
     for key, value in amounts.items():
         try:
             canonical_key = canonical(key)
-            limited[canonical_key] = Limit(parse_limit(canonical_key, value), source)
+            limit = Limit(parse_limit(canonical_key, value), source)
+            for each in LEDGERS if canonical_key == EQUIVALENTS else (canonical_key,):
+                limited[each] = limit
         except (QuantityError, UnknownResource) as error:
             problems.append(f"{path}[{key}]: {error}")
     return limited

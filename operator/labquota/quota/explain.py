@@ -11,13 +11,13 @@ import msgspec
 
 from labquota.quota.amounts import Amounts
 from labquota.quota.cases import Case, Verdict
-from labquota.quota.resources import family, show
+from labquota.quota.points import together
+from labquota.quota.resources import show, unit
 from labquota.quota.verdict import FORGED, PER_POD, Cause, Exceeded, Refused
 
 _MOST_NAMED: Final = 5
 _MOST_CAUSES: Final = 20
 """More than anybody sets limits for; a pod can invent a thousand GPU names, and nobody reads a thousand reasons."""
-_UNITS: Final = {"GPU": "GPU units", "CPU": "cores", "PODS": "pods"}
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -97,13 +97,12 @@ def _numbers(cause: Exceeded) -> str:
 
 
 def _amount(key: str, amount: int) -> str:
-    unit = _UNITS.get(family(key), "")
-    return f"{show(key, amount)} {unit}".rstrip()
+    return f"{show(key, amount)} {unit(key)}".rstrip()
 
 
 def _held_by(keys: Sequence[str], holders: Iterable[Holder]) -> str:
     known: dict[tuple[str, str], Mapping[str, int]] = {
-        (each.namespace, each.name): each.uses for each in holders
+        (each.namespace, each.name): together(each.uses) for each in holders
     }
     named = [(name, uses) for name, uses in known.items() if any(uses.get(key) for key in keys)]
     named.sort(key=lambda item: ([-item[1].get(key, 0) for key in keys], item[0]))

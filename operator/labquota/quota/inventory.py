@@ -13,12 +13,14 @@ from typing import Final
 from labquota.api import GPUNode
 from labquota.quota import gpusettings as settings_
 from labquota.quota import placing, prices, profiles
+from labquota.quota.amounts import Amounts
+from labquota.quota.deviceids import DeviceKey
 from labquota.quota.gpusettings import GPUSettings
 from labquota.quota.offers import Node, offered
 from labquota.quota.placing import ANY, Placement
 from labquota.quota.points import Price
 
-_MOST_REMEMBERED: Final = 10_000
+_MOST_REMEMBERED: Final = 2_000
 _NVIDIA: Final = "nvidia.com/"
 
 
@@ -40,6 +42,8 @@ class Inventory:
             for name, price in settings.resources.items()
         )
         """Whether a name is of a GPU if and only if it is of the vendor's."""
+        self.memo: dict[tuple[int, Placement], tuple[Amounts, Amounts]] = {}
+        """What was reckoned by these prices, for whoever asks again; emptied when any of them changes."""
         self._nodes: dict[str, Node] = {}
         self._changed: set[str] = set()
         self._any: dict[str, Price | None] = {}
@@ -109,14 +113,31 @@ class Inventory:
         """
         if placement is ANY:
             if resource not in self._any:
+                if len(self._any) >= _MOST_REMEMBERED:  # names are anybody's to invent
+                    self._any.clear()
                 self._any[resource] = self._price(resource, ANY)
             return self._any[resource]
         key = resource, placement
         if key not in self._placed:
+            if not placing.is_short(placement):
+                return self._price(resource, placement)
             if len(self._placed) >= _MOST_REMEMBERED:
                 self._placed.clear()
             self._placed[key] = self._price(resource, placement)
         return self._placed[key]
+
+    def of_device(self, node: str, key: DeviceKey) -> tuple[Price, tuple[str, ...]] | None:
+        """What one device costs that is held by itself, and the names under which its node offers it.
+
+        Returns:
+            None for a device that no agent reports.
+        """
+        found = self._nodes[node].device(key) if node in self._nodes else None
+        if found is None:
+            return None
+        price, names = found
+        set_ = next((self.settings.resources[name] for name in names if name in self.settings.resources), None)
+        return set_ or price, names
 
     def is_gpu_like(self, resource: str) -> bool:
         """Whether a resource has to have a price."""
@@ -173,6 +194,7 @@ class Inventory:
             del self._nodes[node.name]
         self.revision += 1
         self._changed.add(node.name)
+        self.memo.clear()
         self._any.clear()
         self._placed.clear()
 

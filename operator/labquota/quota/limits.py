@@ -10,6 +10,7 @@ import msgspec
 
 from labquota.api import Enforcement, LabelSelector, Phase
 from labquota.quota.owners import Owner
+from labquota.quota.points import EQUIVALENTS, LEDGERS
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -98,6 +99,15 @@ def merge(limits: Limits, overrides: Iterable[Override]) -> Limits:
     if limits.enforcement != "Off" and capped(limits.aggregate):
         limits = msgspec.structs.replace(limits, reserves=True)
     return limits
+
+
+def shown(limited: Limited) -> Limited:
+    """Limits as people write them: `gpu-equivalents` is two, and always the same."""
+    if not any(key in limited for key in LEDGERS):
+        return limited
+    found = {key: limit for key, limit in limited.items() if key not in LEDGERS}
+    found[EQUIVALENTS] = next(limited[key] for key in LEDGERS if key in limited)
+    return found
 
 
 def capped(limited: Limited) -> dict[str, int]:

@@ -14,19 +14,21 @@ from typing import Final
 
 import msgspec
 
-from labquota.quota.pods import NodeRequirement, Spec
+from labquota.quota.pods import NodeRequirement, NodeSelector, Spec
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+")
 _VALUE: Final = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _NAME: Final = "metadata.name"
+_LONGEST: Final = 4_000
 
 
 class Requirement(msgspec.Struct, frozen=True):
-    """One requirement on one label or field."""
+    """One requirement on one label or field; `bound` is the number of Gt and Lt."""
 
     key: str
     operator: str
-    values: tuple[str, ...]
+    values: frozenset[str]
+    bound: int = 0
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -53,6 +55,9 @@ class Placement(msgspec.Struct, frozen=True):
 ANY: Final = Placement()
 """A pod that says nothing about nodes."""
 
+_MOST: Final = 200
+"""Requirements that are looked at. Nobody needs as many, and all are compared with all GPU nodes."""
+
 
 def of(spec: Spec) -> Placement:
     """Where a pod of this spec may run."""
@@ -62,13 +67,8 @@ def of(spec: Spec) -> Placement:
         return ANY
     affinity = spec.affinity and spec.affinity.node_affinity
     required = affinity and affinity.required_during_scheduling_ignored_during_execution
-    terms = None
-    if required:
-        terms = tuple(
-            Term(_requirements(each.match_expressions), _requirements(each.match_fields))
-            for each in required.node_selector_terms or ()
-        )
-    return Placement("", tuple(sorted(spec.node_selector.items())), terms)
+    selector = tuple(sorted(spec.node_selector.items())) if len(spec.node_selector) <= _MOST else ()
+    return Placement("", selector, _terms(required) if required else None)
 
 
 def matches(placement: Placement, node: str, labels: Mapping[str, str]) -> bool:
@@ -80,13 +80,18 @@ def matches(placement: Placement, node: str, labels: Mapping[str, str]) -> bool:
     return placement.terms is None or any(_holds(term, node, labels) for term in placement.terms)
 
 
+def is_short(placement: Placement) -> bool:
+    """Whether it is worth remembering: what users write is not to fill the memory."""
+    written = [part for pair in placement.selector for part in pair]
+    for term in placement.terms or ():
+        for each in (*term.labels, *term.fields):
+            written += (each.key, *each.values)
+    return sum(map(len, written)) <= _LONGEST
+
+
 def _holds(term: Term, node: str, labels: Mapping[str, str]) -> bool:
-    if not term.labels and not term.fields:
-        return False
-    if not all(map(_makes_sense, term.labels)) or not all(map(_names_one, term.fields)):
-        return False
     return all(_label(each, labels) for each in term.labels) and all(
-        (({_NAME: node}.get(each.key, "")) == each.values[0]) == (each.operator == "In")
+        ((node if each.key == _NAME else "") in each.values) == (each.operator == "In")
         for each in term.fields
     )
 
@@ -102,13 +107,32 @@ def _label(requirement: Requirement, labels: Mapping[str, str]) -> bool:
             return value is not None
         case "DoesNotExist":
             return value is None
-    number, bound = _number(value or ""), _number(requirement.values[0])
-    if number is None or bound is None:
+    number = _number(value or "")
+    if number is None:
         return False
-    return number > bound if requirement.operator == "Gt" else number < bound
+    return number > requirement.bound if requirement.operator == "Gt" else number < requirement.bound
 
 
-def _makes_sense(requirement: Requirement) -> bool:
+def _terms(required: NodeSelector) -> tuple[Term, ...] | None:
+    """The terms that can match anything; None, which lets a pod run anywhere, for more than anybody needs."""
+    written = required.node_selector_terms or ()
+    if sum(len(each.match_expressions) + len(each.match_fields) + 1 for each in written) > _MOST:
+        return None
+    return tuple(
+        Term(tuple(map(_requirement, each.match_expressions)), tuple(map(_requirement, each.match_fields)))
+        for each in written
+        if (each.match_expressions or each.match_fields)
+        and all(map(_makes_sense, each.match_expressions))
+        and all(map(_names_one, each.match_fields))
+    )
+
+
+def _requirement(written: NodeRequirement) -> Requirement:
+    bound = _number(written.values[0]) if written.operator in ("Gt", "Lt") else 0
+    return Requirement(written.key, written.operator, frozenset(written.values), bound or 0)
+
+
+def _makes_sense(requirement: NodeRequirement) -> bool:
     values = requirement.values
     match requirement.operator:
         case "In" | "NotIn":
@@ -120,7 +144,7 @@ def _makes_sense(requirement: Requirement) -> bool:
     return False
 
 
-def _names_one(requirement: Requirement) -> bool:
+def _names_one(requirement: NodeRequirement) -> bool:
     return requirement.operator in ("In", "NotIn") and len(requirement.values) == 1
 
 
@@ -130,7 +154,3 @@ def _number(text: str) -> int | None:
         return None
     number = int(text)
     return number if -(2**63) <= number < 2**63 else None
-
-
-def _requirements(written: list[NodeRequirement]) -> tuple[Requirement, ...]:
-    return tuple(Requirement(each.key, each.operator, tuple(each.values)) for each in written)

@@ -6,6 +6,7 @@
 are labquota's own: people write and read `gpu-equivalents`, the larger of the two.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -21,6 +22,15 @@ MEMORY: Final = "gpu-memory"
 LEDGERS: Final = (COMPUTE, SLOTS)
 PRICED: Final = frozenset({COMPUTE, SLOTS, MEMORY})
 """The keys that prices add to a pod's amounts."""
+
+
+def together(amounts: Mapping[str, int]) -> Mapping[str, int]:
+    """Amounts as people read them: the two ledgers in one, at the larger."""
+    if COMPUTE not in amounts and SLOTS not in amounts:
+        return amounts
+    found = {key: amount for key, amount in amounts.items() if key not in LEDGERS}
+    found[EQUIVALENTS] = max(amounts.get(key, 0) for key in LEDGERS)
+    return found
 
 
 class Price(msgspec.Struct, frozen=True):

@@ -6,21 +6,21 @@ What exceeds a limit is for `verdict` to say.
 from collections.abc import Iterable
 from typing import Final
 
-from labquota.quota import demand, gpus, ledger, verdict
+from labquota.quota import costs, demand, ledger, placing, verdict
 from labquota.quota.amounts import Amounts
 from labquota.quota.cases import Case, Request
 from labquota.quota.ledger import Book
 from labquota.quota.limits import Limits, capped
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
-from labquota.quota.trust import Trust
 from labquota.quota.verdict import Refused
+from labquota.quota.world import World
 
 _MOST_NAMED: Final = 10
 _BOOK_FULL: Final = "wait until they are stored or given up"
 
 
 def of_request(
-    request: Request, owner: Owner, requester: Owner, limits: Limits, asked: Amounts, trust: Trust
+    request: Request, owner: Owner, requester: Owner, limits: Limits, asked: Amounts, world: World
 ) -> Iterable[Refused]:
     """Reasons that need no ledger, the gravest first.
 
@@ -30,11 +30,15 @@ def of_request(
         requester: Who asks.
         limits: What is in force for the owner.
         asked: All that the pod asks for, also what no ledger keeps.
-        trust: Who may make pods that carry another's stamp.
+        world: Who may make pods that carry another's stamp, and what GPUs cost.
     """
     create = request.operation == "CREATE"
     stamp = request.pod.metadata.annotations.get(OWNER_ANNOTATION)
-    if create and stamp not in (None, requester, request.owner) and not trust.hands_on(request.username):
+    if (
+        create
+        and stamp not in (None, requester, request.owner)
+        and not world.trust.hands_on(request.username)
+    ):
         text = f'the pod is stamped "{stamp}", but {requester} creates it; leave annotation {OWNER_ANNOTATION} out'
         yield Refused(verdict.FORGED, text, f"metadata.annotations[{OWNER_ANNOTATION}]")
     if limits.enforcement == "Off":
@@ -43,12 +47,7 @@ def of_request(
         yield Refused(verdict.SUSPENDED, f"{owner} is suspended by {limits.suspended}; ask who approved it")
     if not create:
         return  # a resize changes cpu and memory alone; what the pod had before is no reason to refuse it
-    for name in gpus.unknown(asked):
-        text = f'nobody has priced the GPU resource "{name}"; use a resource that the nodes offer'
-        yield Refused(verdict.UNKNOWN_GPU, text, f"spec.containers[].resources.limits[{name}]")
-    if not limits.allow_whole_gpu and (whole := [name for name in asked if gpus.whole(name)]):
-        text = f"{owner} may use MIG slices only ({limits.whole_gpu_source}), and the pod asks for {whole[0]}"
-        yield Refused(verdict.WHOLE_GPU, text, f"spec.containers[].resources.limits[{whole[0]}]")
+    yield from _of_gpus(request, owner, limits, asked, world)
     if limits.when_unset == "Refuse":
         keys = [*capped(limits.aggregate), *capped(limits.per_pod)]
         for key, containers in demand.unset(request.pod, keys).items():
@@ -56,6 +55,32 @@ def of_request(
             named = ", ".join(containers[:_MOST_NAMED]) + more
             text = f"{key} is limited for {owner}; set resources.{key} for: {named}"
             yield Refused(verdict.UNSET, text, f"spec.containers[].resources.{key}")
+
+
+def _of_gpus(
+    request: Request, owner: Owner, limits: Limits, asked: Amounts, world: World
+) -> Iterable[Refused]:
+    """What is wrong with the names of its GPUs: nobody has priced one, or it is a whole one and must not be."""
+    if not world.has_gpus(asked):
+        return
+    whole = []
+    found = costs.items(asked, placing.of(request.pod.spec), world.inventory)
+    for each in sorted(found, key=lambda item: item.resource):
+        if each.price is None:
+            text = f'nobody has priced the GPU resource "{each.resource}"; {_offered(world)}'
+            yield Refused(verdict.UNKNOWN_GPU, text, f"spec.containers[].resources.limits[{each.resource}]")
+        elif each.price.whole:
+            whole.append(each.resource)
+    if whole and not limits.allow_whole_gpu:
+        text = f"{owner} may use MIG slices only ({limits.whole_gpu_source}), and the pod asks for {whole[0]}"
+        yield Refused(verdict.WHOLE_GPU, text, f"spec.containers[].resources.limits[{whole[0]}]")
+
+
+def _offered(world: World) -> str:
+    names = world.inventory.offered()
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    said = f": {', '.join(names[:_MOST_NAMED])}{more}" if names else ""
+    return f"use a resource that the nodes offer{said}"
 
 
 def of_book(case: Case, book: Book) -> Refused | None:

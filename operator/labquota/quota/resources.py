@@ -25,6 +25,7 @@ __all__ = [
     "parse_limit",
     "show",
     "step",
+    "unit",
 ]
 
 UNLIMITED: Final = "unlimited"
@@ -47,6 +48,7 @@ _EXTENDED_KEY: Final = re.compile(
 _FRACTION: Final = re.compile(r"[0-9]{1,18}/[0-9]{1,18}")
 _BINARY: Final = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL: Final = ("", "k", "M", "G", "T", "P", "E")
+_UNITS: Final = {"gpu": "GPU units", "gpu-equivalents": "GPUs", "gpu-memory": "", "pods": "pods"}
 _FAMILIES: Final = {"cpu": "CPU", "memory": "MEMORY", "pods": "PODS"}
 
 
@@ -140,6 +142,13 @@ def family(key: str) -> str:
     if key.startswith(("gpu", "nvidia.com/")):
         return "GPU"
     return _FAMILIES.get(key.removeprefix("requests.").removeprefix("limits."), "RESOURCE")
+
+
+def unit(key: str) -> str:
+    """What an amount of a resource is called behind its number, if it has a name."""
+    if key in _UNITS:
+        return _UNITS[key]
+    return _UNITS["gpu"] if family(key) == "GPU" else "cores" if family(key) == "CPU" else ""
 
 
 def step(key: str) -> int:

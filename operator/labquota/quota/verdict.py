@@ -7,6 +7,7 @@ import msgspec
 
 from labquota.quota.amounts import Amounts
 from labquota.quota.limits import Limited
+from labquota.quota.points import EQUIVALENTS, LEDGERS
 from labquota.quota.resources import family
 
 PER_POD: Final = "USER_AT_LIMIT"
@@ -51,6 +52,8 @@ class Exceeded(msgspec.Struct, frozen=True):
     source: str
     in_flight: int = 0
     """The part of `used` that reservations hold."""
+    ledgers: tuple["Exceeded", ...] = ()
+    """Of `gpu-equivalents`, those of the two ledgers that it goes over: the numbers above are the larger of each."""
 
     @property
     def fits(self) -> int:
@@ -60,6 +63,8 @@ class Exceeded(msgspec.Struct, frozen=True):
     @property
     def waits(self) -> bool:
         """Whether requests in flight decide: without them it would fit."""
+        if self.ledgers:
+            return all(each.waits for each in self.ledgers)
         return self.used - self.in_flight + self.asked <= self.limit
 
 
@@ -95,7 +100,7 @@ def over_aggregate(
         if used + growth.get(key, 0) > limit.amount:
             code = f"AGGREGATE_{family(key)}_QUOTA_EXCEEDED"
             found.append(Exceeded(code, key, asked, used, limit.amount, limit.source, in_flight.get(key, 0)))
-    return sorted(found, key=_gravity)
+    return sorted(_as_one(found, grows, total, in_flight), key=_gravity)
 
 
 def over_per_pod(limited: Limited, grows: Amounts, after: Amounts) -> list[Exceeded]:
@@ -107,7 +112,7 @@ def over_per_pod(limited: Limited, grows: Amounts, after: Amounts) -> list[Excee
         for key in grows
         if (limit := limited.get(key)) is not None and limit.amount is not None and after[key] > limit.amount
     ]
-    return sorted(found, key=_gravity)
+    return sorted(_as_one(found, after, {}, {}), key=_gravity)
 
 
 def nearly_over(limited: Limited, grows: Amounts, total: Mapping[str, int]) -> list[Exceeded]:
@@ -119,7 +124,28 @@ def nearly_over(limited: Limited, grows: Amounts, total: Mapping[str, int]) -> l
         and limit.amount
         and total.get(key, 0) * 100 >= limit.amount * NEARLY
     ]
-    return sorted(found, key=_gravity)
+    return sorted(_as_one(found, grows, total, {}), key=_gravity)
+
+
+def _as_one(
+    found: list[Exceeded], asked: Amounts, used: Mapping[str, int], in_flight: Mapping[str, int]
+) -> list[Exceeded]:
+    """What people read: `gpu-equivalents` once, at the larger of its two ledgers, whichever is exceeded."""
+    those = tuple(each for each in found if each.key in LEDGERS)
+    if not those:
+        return found
+    first = those[0]
+    one = Exceeded(
+        first.code,
+        EQUIVALENTS,
+        asked=max(asked.get(key, 0) for key in LEDGERS),
+        used=max(used.get(key, 0) for key in LEDGERS),
+        limit=first.limit,
+        source=first.source,
+        in_flight=max(in_flight.get(key, 0) for key in LEDGERS),
+        ledgers=those,
+    )
+    return [*(each for each in found if each.key not in LEDGERS), one]
 
 
 def _gravity(exceeded: Exceeded) -> tuple[int, bool, str]:

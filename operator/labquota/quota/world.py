@@ -6,15 +6,21 @@ Whoever watches the cluster puts objects in and takes them out; the decision onl
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from labquota.quota import gpusettings, limits, owners, selectors
+from labquota.quota import costs, limits, owners, selectors
 from labquota.quota import trust as trusts
 from labquota.quota.amounts import Amounts
+from labquota.quota.gpusettings import GPUSettings
+from labquota.quota.inventory import Inventory
 from labquota.quota.limits import Group, Limits, Override
 from labquota.quota.owners import Owner
+from labquota.quota.pods import Pod
+from labquota.quota.points import EQUIVALENTS, MEMORY
 from labquota.quota.resources import BUILT_IN
 from labquota.quota.trust import Trust
 
 _MOST_REMEMBERED = 20_000
+_KEPT = BUILT_IN - {EQUIVALENTS, MEMORY}
+"""What every ledger keeps: prices of GPUs stand in it only where something limits them."""
 
 
 class World:
@@ -26,8 +32,8 @@ class World:
 
     def __init__(self, trust: Trust = trusts.DEFAULT) -> None:
         self.trust = trust
-        self.gpu_settings = gpusettings.DEFAULT
-        """The administrator's word on GPUs."""
+        self.inventory = Inventory()
+        """The GPUs that exist."""
         self.groups: dict[str, Group] = {}
         self.overrides: dict[str, Override] = {}
         self.namespaces: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {}
@@ -38,9 +44,18 @@ class World:
         self._ranked: list[Group] = []
         self._by_owner: dict[Owner, list[Override]] = {}
         self._user_groups: frozenset[str] = frozenset()
-        self._kept: frozenset[str] = BUILT_IN
+        self._kept: frozenset[str] = _KEPT
         self._answers: dict[tuple[Owner, tuple[str, ...]], Limits] = {}
         self._answers_until: datetime | None = None
+
+    @property
+    def gpu_settings(self) -> GPUSettings:
+        """The administrator's word on GPUs."""
+        return self.inventory.settings
+
+    @gpu_settings.setter
+    def gpu_settings(self, settings: GPUSettings) -> None:
+        self.inventory = Inventory(settings)
 
     def put_group(self, group: Group) -> None:
         """Take in a new or changed group."""
@@ -106,11 +121,19 @@ class World:
             return amounts
         return {key: amount for key, amount in amounts.items() if key in self._kept}
 
+    def priced(self, amounts: Amounts, pod: Pod) -> Amounts:
+        """A pod's amounts with what its GPUs cost; of a pod without GPUs the very same."""
+        return costs.of(amounts, pod, self.inventory)
+
+    def has_gpus(self, amounts: Amounts) -> bool:
+        """Whether GPUs are among these, or may be."""
+        return "gpu" in amounts or not self.inventory.is_plain
+
     def revision(self, now: datetime) -> int:
         """Counts what makes earlier answers old: changes, and the moments at which overrides begin or end."""
         if self._answers_until is not None and now >= self._answers_until:
             self._forget()
-        return self._revision
+        return self._revision + self.inventory.revision
 
     def limits_of(self, owner: Owner, user_groups: tuple[str, ...], now: datetime) -> Limits:
         """What is in force for an owner at a moment; remembered until an override begins or ends."""
@@ -174,7 +197,7 @@ class World:
         self._user_groups = frozenset().union(*(group.user_groups for group in self.groups.values()))
         rules = [(group.limits.aggregate, group.limits.per_pod) for group in self.groups.values()]
         rules += [(override.aggregate, override.per_pod) for override in self.overrides.values()]
-        self._kept = BUILT_IN.union(key for layers in rules for layer in layers for key in layer)
+        self._kept = _KEPT.union(key for layers in rules for layer in layers for key in layer)
         self._forget()
 
     def _forget(self) -> None:

@@ -58,6 +58,7 @@ class Replica:
         world.gpu_settings = gpusettings.load(settings.gpus)
         self._watching = Watching(api, clock, rng)
         self._watching.world(world)
+        self._watching.inventory(world.inventory)
         self._watching.ledgers(store)
         self._watching.marker(self._marker, settings.namespace)
         pulse = Pulse(api, self._marker, settings.namespace, clock)
@@ -103,7 +104,7 @@ async def run(settings: Settings) -> None:
         labquota.kube.errors.CredentialsError: No kubeconfig and no service account.
         labquota.ownership.OwnershipError: The owners' settings are wrong.
         labquota.gpusettings.GPUSettingsError: The GPU settings are wrong.
-        labquota.kube.rights.MissingRights: Something that leads to owners may not be read.
+        labquota.kube.rights.MissingRights: Something that leads to owners, or nodes, may not be read.
         OSError: A port is taken, or a file of the certificate cannot be read.
     """
     clock, rng = SystemClock(), random.Random()  # noqa: S311  jitter, not a secret
@@ -114,6 +115,7 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     async with HttpApi(credentials.load(), timeout=CALL_SECONDS) as api, asyncio.TaskGroup() as tasks:
         await rights.check(api, ownership.load(settings.owners))
+        await rights.check_nodes(api)
         replica = Replica(api, settings, clock, rng)
         watching = tasks.create_task(replica.run())
         reviews = Reviews(replica.gate, replica.stamper, replica.adviser, clock, replica.synced)
