@@ -5,11 +5,12 @@ import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 
+import pynvml
 import pytest
 
-from labquota.agent import failures
+from labquota.agent import failures, nvml
 from labquota.agent.scanning import remember
-from labquota.api import GPU
+from labquota.api import GPU, MigDevice
 from nvml import R470, Node
 from nvml.asking import run
 from nvml.scans import Scanning, scan
@@ -171,6 +172,14 @@ print(type(nv.nvmlDeviceIsMigDeviceHandle(gpu)).__name__)
     assert done.stdout.split() == ["False", "TypeError", "AttributeError", "c_uint"]
 
 
+def test_pynvmls_own_mismatch_is_a_reason_to_start_again_too() -> None:
+    def unversioned() -> None:
+        raise pynvml.NVMLLibraryMismatchError("use a versioned function")
+
+    with pytest.raises(failures.DriverChanged, match="unversioned: use a versioned function"):
+        nvml.ask(unversioned)
+
+
 def test_an_old_library_is_asked_in_its_own_words_and_is_no_change_of_driver(node: Node) -> None:
     seen = scan(node.write().environment(R470))
     assert (seen.failure, len(seen.gpus), seen.unlisted) == ((), 3, {})
@@ -254,6 +263,15 @@ def test_what_is_remembered_never_makes_one_gpu_into_two() -> None:
     assert [each.uuid for each in remember(now, before)] == ["GPU-b", ""]
     now = [GPU(index=0, uuid="GPU-a"), GPU(index=1, uuid="", health="Lost")]
     assert [each.uuid for each in remember(now, before)] == ["GPU-a", "GPU-b"]
+
+
+def test_a_lost_gpu_keeps_its_cut_at_the_index_that_it_has_now() -> None:
+    slices = (MigDevice(uuid="MIG-1", gpu_instance=1, compute_instance=0, profile="3g.20gb"),)
+    before = [GPU(index=1, uuid="GPU-b", minor=1, mig_mode="Enabled", memory=40960, mig_devices=slices)]
+    now = [GPU(index=0, uuid="GPU-b", health="Lost", message="gone")]
+    (kept,) = remember(now, before)
+    assert (kept.index, kept.minor, kept.mig_mode, kept.memory) == (0, 1, "Enabled", 40960)
+    assert (kept.health, kept.message, kept.mig_devices) == ("Lost", "gone", slices)
 
 
 def test_what_answers_is_never_filled_in_from_what_was_known() -> None:

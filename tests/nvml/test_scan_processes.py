@@ -56,6 +56,36 @@ def test_without_rights_on_the_whole_each_mig_device_is_asked_for_its_own(node: 
     assert (seen.processes, seen.unlisted) == ((GpuProcess(gpu.uuid, 1, 0, 10, 1),), {})
 
 
+def test_a_process_of_a_mig_device_is_not_told_again_where_the_whole_does_not_say_which(node: Node) -> None:
+    gpu = node.gpus[0]
+    node.cut(gpu, ["3g.20gb"])
+    gpu.processes = [Process(10, 1, gi=1, ci=0), Process(10, 1), Process(11, 2)]
+    found = scan(node.write().environment()).processes
+    assert found == (GpuProcess(gpu.uuid, 1, 0, 10, 1), GpuProcess(gpu.uuid, -1, -1, 11, 2))
+
+
+def test_a_mig_device_whose_processes_cannot_be_listed_is_told(node: Node) -> None:
+    gpu = node.gpus[0]
+    node.cut(gpu, ["3g.20gb", "3g.20gb"])
+    gpu.processes = [Process(10, 1, gi=2, ci=0)]
+    gpu.instances[0].errors["nvmlDeviceGetComputeRunningProcesses"] = 4
+    seen = scan(node.write().environment())
+    assert [each.pid for each in seen.processes] == [10]
+    assert seen.unlisted == {
+        gpu.uuid: "nvmlDeviceGetComputeRunningProcesses_v3: Insufficient Permissions (code 4)"
+    }
+
+
+def test_a_driver_without_graphics_or_mps_still_tells_who_computes(node: Node) -> None:
+    node.gpus[0].errors |= {
+        "nvmlDeviceGetGraphicsRunningProcesses": 3,
+        "nvmlDeviceGetMPSComputeRunningProcesses": 3,
+    }
+    node.gpus[0].processes = [Process(10, 1)]
+    seen = scan(node.write().environment())
+    assert ([each.pid for each in seen.processes], seen.unlisted) == ([10], {})
+
+
 def test_processes_that_cannot_be_listed_are_told_and_cost_nothing_else(node: Node) -> None:
     node.gpus[0].errors["nvmlDeviceGetComputeRunningProcesses"] = 3
     node.gpus[1].processes = [Process(10, 1)]
