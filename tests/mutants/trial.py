@@ -10,7 +10,7 @@ from typing import Final
 from mutants.mutant import Mutant
 
 CATCHERS: Final = tuple(
-    f"mutants.test_catching_{part}" for part in ("writes", "folds", "expiry", "views", "advances")
+    f"mutants.test_catching_{part}" for part in ("writes", "folds", "expiry", "views", "advances", "holds")
 )
 PROCESSES: Final = 2
 PRELOADED: Final = ("asyncio", "aiohttp", "kopf", "msgspec", "prometheus_client", "pytest", "yaml")

@@ -4,7 +4,7 @@ import pytest
 
 from labquota.quota import encoding
 from labquota.quota.encoding import LedgerError
-from labquota.quota.ledger import EMPTY, Ledger
+from labquota.quota.ledger import EMPTY, Ending, Ledger
 from labquota.quota.quantities import MAX
 from unit.builders import create, resize
 
@@ -30,6 +30,29 @@ def test_an_empty_ledger_is_dashes() -> None:
     assert encoding.decode("1 0 0 - -") == EMPTY
 
 
+def test_a_ledger_with_holds_says_up_to_where_they_count_and_when_they_end() -> None:
+    ledger = Ledger(
+        folded={"gpu": 2},
+        view="120",
+        epoch=3,
+        holds="118",
+        endings=(Ending(1772352000, {"gpu": 1}),),
+        reservations=(create("a", gpu=1),),
+    )
+    text = encoding.encode(ledger)
+    assert text == "2 3 120 - gpu=2 118;1772352000 gpu=1;uid-a lab a - - - gpu=1"
+    assert encoding.decode(text) == ledger
+
+
+def test_a_ledger_without_holds_is_written_as_the_release_before_reads_it() -> None:
+    assert encoding.encode(Ledger(folded={"gpu": 1}, view="7")) == "1 0 7 - gpu=1"
+
+
+def test_holds_that_end_without_a_version_of_holds_are_not_written() -> None:
+    with pytest.raises(LedgerError, match="holds end that are in no view"):
+        encoding.encode(Ledger(endings=(Ending(1, {"gpu": 1}),)))
+
+
 def test_a_group_that_is_called_dash_is_not_taken_for_none() -> None:
     ledger = Ledger(groups=("-",))
     assert encoding.decode(encoding.encode(ledger)) == ledger
@@ -40,9 +63,9 @@ def test_an_amount_beyond_the_largest_is_written_so_that_it_can_be_read_again() 
     assert encoding.decode(encoding.encode(ledger)).folded == {"requests.ephemeral-storage": MAX}
 
 
-@pytest.mark.parametrize("text", ["2 3 120 - -", "2 a new shape;and more", "v1 0 0 - -", "", "11 0 0 - -"])
+@pytest.mark.parametrize("text", ["3 3 120 - -", "3 a new shape;and more", "v1 0 0 - -", "", "11 0 0 - -"])
 def test_a_ledger_of_another_version_is_refused_by_its_version(text: str) -> None:
-    line = f'ledger format "{text.split(" ", maxsplit=1)[0]}" is not known here; this release reads 1'
+    line = f'ledger format "{text.split(" ", maxsplit=1)[0]}" is not known here; this release reads 1 and 2'
     with pytest.raises(LedgerError, match=f"^{re.escape(line)}$"):
         encoding.decode(text)
 
@@ -52,6 +75,11 @@ def test_a_ledger_of_another_version_is_refused_by_its_version(text: str) -> Non
     [
         ("1", 'ledger "1" cannot be read: not enough values to unpack'),
         ("1 0 0 - - -", "cannot be read: too many values"),
+        ("1 0 0 - - 7;1770000000 gpu=1", "cannot be read: too many values in its head"),
+        ("2 0 0 - -", "cannot be read: not enough values in its head"),
+        ("2 0 0 - - 0", "cannot be read: not enough values in its head"),
+        ("2 0 0 - - 7 8", "cannot be read: too many values in its head"),
+        ("2 0 0 - - 7;soon gpu=1", '"soon" is not a number in decimal digits'),
         ("1 0 0 - -;", 'ledger "1 0 0 - -;" cannot be read: not enough values'),
         ("1 0 0 - gpu", "cannot be read: not enough values"),
         ("1 0 0 - gpu=1=2", "cannot be read: too many values"),

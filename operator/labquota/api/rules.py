@@ -177,4 +177,11 @@ ALLOCATION: Final[list[Rule]] = [
         "message": "cannot be changed: delete this hold and create another",
         "fieldPath": ".devices",
     },
+    {
+        # so that nothing that was charged once ever has to be charged again
+        "rule": "has(self.pod) || !has(oldSelf.expiresAt)\n"
+        "|| (has(self.expiresAt) && self.expiresAt <= oldSelf.expiresAt)",
+        "message": "can be brought forward only: to hold longer, delete this hold and create another",
+        "fieldPath": ".expiresAt",
+    },
 ]

@@ -24,6 +24,7 @@ from labquota.controllers.drifts import Drifts
 from labquota.controllers.expiring import Expiry
 from labquota.controllers.folding import Folder
 from labquota.controllers.history import History
+from labquota.controllers.holds import Holds
 from labquota.controllers.leading import Leader
 from labquota.controllers.pacing import Pace
 from labquota.controllers.pinning import Pins
@@ -51,6 +52,7 @@ _PODS = "/api/v1/pods"
 _WORLD_SECONDS = 0.1
 _PRICES_SECONDS = 0.3
 """Nodes change in bursts, and each look goes through all pods."""
+_LOOK_SECONDS = 0.02
 _GATHER_SECONDS = 0.1
 """What an event may wait for others: a process that is woken for each of them spends most on waking."""
 
@@ -87,16 +89,17 @@ class Operator:
         self.watching.crd(crd)
         ledgers = self.watching.ledgers(self.store)
         self.watching.add(usage.PATH, usage.decode, self.usage)
-        self.watching.add(stored.PATH, stored.decode, self.allocations.stored)
+        self.holds = Holds(self.view, self.world, clock, self.allocations.stored, self.allocations.touch)
+        self._holds = self.watching.add(stored.PATH, stored.decode, self.holds)
         if settings.lost_node_seconds:
             self.watching.add(nodes.PATH, nodes.decode, self.nodes)
         self._before_pods = list(self.watching.informers)
         seen = self.allocations.pods
         self._pods = self.watching.add(_PODS, seen.decode, seen, key=lambda charge: charge.key, large=True)
-        current, hurry = self._current, self._pods.hurry
-        self.folder = Folder(self.view, self.store, pace, clock, current, hurry, self.usage.folded)
+        current, hurry, holds = self._current, self._hurry, self._current_of_holds
+        self.folder = Folder(self.view, self.store, pace, clock, current, hurry, self.usage.folded, holds)
         seconds = settings.create_seconds
-        self.expiry = Expiry(self.store, self.view, clock, seconds, current, hurry)
+        self.expiry = Expiry(self.store, self.view, clock, seconds, current, hurry, holds)
         recounts = Recounts(api, self.view, self._pods, clock)
         accounts = Accounts(self.view, self.store, self.folder)
         self.audit = Audit(recounts, accounts, self.folder, self._pods, drifts, clock, settings.audit_seconds)
@@ -109,9 +112,10 @@ class Operator:
 
         def relist() -> None:
             self._pods.relist()
+            self._holds.relist()
             ledgers.relist()
 
-        history = History(self.view, current, hurry, relist)
+        history = History(self.view, current, self._pods.hurry, relist, self._list_holds)
         self.leader = Leader(lease, self.folder, self.expiry, self.view, self.store, crd, history)
         self.reports: list[Callable[[], Coroutine[Any, Any, None]]] = [
             self.usage.run,
@@ -131,6 +135,7 @@ class Operator:
                 await informer.synced.wait()  # a pod's owner and limits are known when the pod is seen
             tasks.create_task(self._pods.run())
             tasks.create_task(self._follow_world())
+            tasks.create_task(self.holds.run())
             tasks.create_task(self._follow_prices())
             if self._settings.lost_node_seconds:
                 tasks.create_task(self.nodes.run())
@@ -173,10 +178,27 @@ class Operator:
             await asyncio.sleep(_PRICES_SECONDS)
             self._prices_changed.clear()
             self.view.price_again()
+            self.holds.price_again()
+            self.allocations.touch_all()
 
     async def _current(self) -> str:
         """The pods' resourceVersion now, by a quorum read."""
         return events.page(await self._api.get(_PODS, {"limit": "1"})).metadata.resource_version
+
+    async def _current_of_holds(self) -> str:
+        """The same of holds."""
+        return events.page(await self._api.get(stored.PATH, {"limit": "1"})).metadata.resource_version
+
+    async def _list_holds(self) -> None:
+        """Take all holds anew."""
+        lists = self._holds.relists
+        self._holds.relist()
+        while self._holds.relists == lists:  # noqa: ASYNC110  the informer knows nothing of us
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _hurry(self) -> None:
+        self._pods.hurry()
+        self._holds.hurry()
 
     def _pods_touched(self, owner: Owner, freed: bool) -> None:  # noqa: FBT001  the view's callback
         self.folder.touch(owner, freed)

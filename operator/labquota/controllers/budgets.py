@@ -49,7 +49,7 @@ class Budgets:
         """Pods without a reservation: remembered for a limited owner; their names, of those that still exist."""
         if not self._limits(stored.owner, stored).reserves:
             return []
-        present = {uid for uid in uids if uid in self._view.by_uid}
+        present = {uid for uid in uids if self._view.find(uid) is not None}
         self._bypassed.setdefault(stored.owner, set()).update(present)
         return sorted(map(self._name, present))
 
@@ -94,7 +94,7 @@ class Budgets:
         bypassed = {
             uid
             for uid in self._bypassed.get(owner, ())
-            if (charge := self._view.by_uid.get(uid)) is not None and self._view.holds(charge)
+            if (charge := self._view.find(uid)) is not None and self._view.holds(charge)
         }
         self._bypassed[owner] = bypassed
         if not bypassed:
@@ -146,8 +146,8 @@ class Budgets:
         return self._world.limits_of(owner, groups, self._clock.now())
 
     def _name(self, uid: str) -> str:
-        charge = self._view.by_uid[uid]
-        return f"{charge.namespace}/{charge.name}"
+        charge = self._view.find(uid)
+        return "" if charge is None else f"{charge.namespace}/{charge.name}"
 
 
 def _over(held: Mapping[str, int], caps: Mapping[str, int]) -> list[str]:

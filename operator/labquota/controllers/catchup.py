@@ -34,6 +34,7 @@ class CatchUp:
         pace: The operator's budget of writes.
         current: The pods' resourceVersion by a quorum read.
         folded: Called after each look at an owner, with the ledger and the pods that came without a reservation.
+        holds: The holds' resourceVersion by a quorum read, where holds are watched.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class CatchUp:
         pace: Pace,
         current: Callable[[], Awaitable[str]],
         folded: Callable[[Stored, set[str]], None],
+        holds: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._view, self._store, self._pace = view, store, pace
         self._current, self._folded = current, folded
+        self._holds = holds or current
         self._known: set[Owner] = set()
         """Whose ledgers were there when they were last folded."""
-        self._awaited: dict[Owner, str] = {}
+        self._awaited: dict[Owner, tuple[str, str]] = {}
 
     async def fold(self, owner: Owner, rank: Rank, epoch: int, given_up: set[Key]) -> Outcome:
         """Bring one ledger up to the view.
@@ -92,27 +95,39 @@ class CatchUp:
         """
         if not stored.exists and stored.owner in self._known:
             return await self._is_behind_what_was(stored.owner)
-        view = stored.ledger.view
-        if not versions.newer(view, self._view.version):
+        ledger_ = stored.ledger
+        return await self._lies_ahead(
+            stored, ledger_.view, self._view.version, self._current, epoch
+        ) or await self._lies_ahead(stored, ledger_.holds, self._view.holds_version, self._holds, epoch)
+
+    async def _lies_ahead(
+        self, stored: Stored, folded: str, seen: str, current: Callable[[], Awaitable[str]], epoch: int
+    ) -> bool:
+        if not versions.newer(folded, seen):
             return False
-        if not versions.newer(view, await self._current()):
+        if not versions.newer(folded, await current()):
             return True
         if stored.ledger.epoch == epoch:
             raise Lost(f"the ledger of {stored.owner} is of a history that a restore of etcd has ended")
         return False
 
     async def _is_behind_what_was(self, owner: Owner) -> bool:
-        """Whether the view may lack pods that a ledger which somebody removed had counted.
+        """Whether the view may lack pods or holds that a ledger which somebody removed had counted.
 
         Its reservations went with it. So what takes its place is folded from a view that has passed the present.
         """
         if owner not in self._awaited:
-            self._awaited[owner] = await self._current()
-        if versions.newer(self._awaited[owner], self._view.version):
+            self._awaited[owner] = await self._current(), await self._present_of_holds()
+        pods, holds = self._awaited[owner]
+        if versions.newer(pods, self._view.version) or versions.newer(holds, self._view.holds_version):
             return True
         del self._awaited[owner]
         self._known.discard(owner)
         return False
+
+    async def _present_of_holds(self) -> str:
+        """The version that the view of holds has to reach; none where holds are not watched."""
+        return await self._holds() if self._holds is not self._current else ""
 
     async def _write(self, stored: Stored, rank: Rank, epoch: int, given_up: set[Key]) -> None:
         """Swap in what the view says now, and tell of it; nothing is written where nothing would change."""
@@ -124,12 +139,14 @@ class CatchUp:
         lapsed = [each for each in stored.ledger.advances if key_of(each) in given_up]
         if not stored.exists and not folded:
             return
+        holds, endings = self._view.holds_of(owner)
         same = folded == stored.ledger.folded and epoch == stored.ledger.epoch
+        same = same and endings == stored.ledger.endings
         if stored.exists and same and not settled and not lapsed:
             await self._look_again(stored)
             return
         news = self._view.news(owner)
-        new = ledger.fold(stored.ledger, folded, self._view.version, epoch, settled, lapsed)
+        new = ledger.fold(stored.ledger, folded, self._view.version, epoch, settled, lapsed, holds, endings)
         await self._pace.turn(rank)
         try:
             written = await self._store.swap(stored, new)

@@ -8,7 +8,7 @@ then whatever was let through from it is in the view. Standbys watch ledgers too
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from labquota.clock import Clock
@@ -36,7 +36,8 @@ class Expiry:
         clock: Measures the age of reservations.
         seconds: The longest a create or resize can take.
         current: The pods' resourceVersion by a quorum read.
-        hurry: Asks the pod informer for a bookmark soon.
+        hurry: Asks the informers of pods and holds for a bookmark soon.
+        holds: The holds' resourceVersion by a quorum read, where holds are watched.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Expiry:
         seconds: float,
         current: Callable[[], Awaitable[str]],
         hurry: Callable[[], None],
+        holds: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._store, self._view, self._clock, self._seconds = store, view, clock, seconds
-        self._current, self._hurry = current, hurry
+        self._current, self._hurry, self._holds = current, hurry, holds
         self._first_seen: dict[Owner, dict[Key, float]] = {}
 
     def note(self, owner: Owner) -> None:
@@ -70,7 +72,7 @@ class Expiry:
                 folder.touch(owner, freed=True)  # settled by something that changed no sum
                 del overdue[owner]
             try:
-                if overdue and await self._view_is_current():
+                if overdue and await self._view_is_current(overdue):
                     for owner, keys in overdue.items():
                         folder.given_up |= keys
                         folder.touch(owner, freed=True)
@@ -97,11 +99,17 @@ class Expiry:
                 found[owner] = unseen | lapsed
         return found
 
-    async def _view_is_current(self) -> bool:
-        """Wait until the view has passed what the API server has now."""
+    def _of_holds(self, owners: Iterable[Owner]) -> bool:
+        """Whether somebody's ledger has a reservation for a hold."""
+        copies = filter(None, map(self._store.copy, owners))
+        return any(each.is_hold for copy in copies for each in copy.ledger.reservations)
+
+    async def _view_is_current(self, owners: Iterable[Owner]) -> bool:
+        """Wait until the view has passed what the API server has now, of holds too if that is to tell of any."""
         target = await self._current()
+        holds = "" if self._holds is None or not self._of_holds(owners) else await self._holds()
         until = self._clock.monotonic() + _VIEW_SECONDS
-        while versions.newer(target, self._view.version):
+        while versions.newer(target, self._view.version) or versions.newer(holds, self._view.holds_version):
             if self._clock.monotonic() > until:
                 return False
             self._hurry()

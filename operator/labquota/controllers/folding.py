@@ -47,6 +47,7 @@ class Folder:
         current: The pods' resourceVersion by a quorum read.
         hurry: Asks the pod informer for a bookmark soon.
         folded: Called after each look at an owner, with the ledger and the pods that came without a reservation.
+        holds: The holds' resourceVersion by a quorum read, where holds are watched.
     """
 
     def __init__(
@@ -58,9 +59,10 @@ class Folder:
         current: Callable[[], Awaitable[str]],
         hurry: Callable[[], None],
         folded: Callable[[Stored, set[str]], None],
+        holds: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._view, self._store, self._clock, self._hurry = view, store, clock, hurry
-        self._one = CatchUp(view, store, pace, current, folded)
+        self._one = CatchUp(view, store, pace, current, folded, holds)
         self._schedule = Schedule(clock)
         self._folded_at: dict[Owner, float] = {}
         self._owed: set[Owner] = set()
@@ -91,7 +93,7 @@ class Folder:
             elif reservation.creates:
                 if not self._view.holds(charge):
                     return True
-                folded += 1
+                folded += "pods" in charge.amounts  # a hold is none
         return folded > self._view.sums(stored.owner).get("pods", 0)
 
     async def run(self, epoch: int) -> None:

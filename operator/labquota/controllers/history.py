@@ -25,7 +25,9 @@ class History:
         view: The pods.
         current: The pods' resourceVersion by a quorum read.
         hurry: Asks the pod informer for a bookmark soon.
-        relist: Makes the informers of pods and ledgers take the whole set anew.
+        relist: Makes the informers of pods, holds and ledgers take the whole set anew.
+        holds: Takes the whole set of holds anew, where they are watched: there it is so quiet that a bookmark would
+            have to be waited for longer.
     """
 
     def __init__(
@@ -34,8 +36,10 @@ class History:
         current: Callable[[], Awaitable[str]],
         hurry: Callable[[], None],
         relist: Callable[[], None],
+        holds: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._view, self._current, self._hurry, self._relist = view, current, hurry, relist
+        self._holds = holds
 
     async def catch_up(self) -> None:
         """Wait until the view is of the present: no older than now, and of no history that has ended."""
@@ -43,6 +47,8 @@ class History:
             try:
                 if not await self._has_ended():
                     await self._reach(await self._current())
+                    if self._holds is not None:
+                        await self._holds()
                     return
                 self._relist()
             except errors.KubeError as error:

@@ -14,7 +14,9 @@ from labquota.controllers.byuid import ByUid
 from labquota.controllers.chains import Account
 from labquota.controllers.charges import Charge, Key, pack, unpack
 from labquota.controllers.ended import Ended
+from labquota.controllers.held import Held
 from labquota.quota.amounts import Amounts
+from labquota.quota.ledger import Ending
 from labquota.quota.owners import Owner
 from labquota.quota.resources import MAX
 from labquota.quota.world import World
@@ -41,6 +43,9 @@ class Pods:
         self._world, self._touched, self._came = world, touched, came
         self.version = ""
         """The resourceVersion up to which the view has seen everything."""
+        self.holds_version = "0"
+        """The same of holds."""
+        self._held = Held()
         self._pods: dict[Key, Charge] = {}
         self.by_uid = ByUid(self._pods)
         self.by_owner: dict[Owner, Account] = {}
@@ -70,8 +75,9 @@ class Pods:
         return {key: min(amount, MAX) for key, amount in account.sums.items() if keeps(key) or key in besides}
 
     def find(self, uid: str) -> Charge | None:
-        """A pod of the view."""
-        return self._pods.get(pack(uid))
+        """A pod of the view, or a hold."""
+        key = pack(uid)
+        return self._pods.get(key) or self._held.get(key)
 
     def everything(self) -> Iterable[Charge]:
         """All pods of the view, finished ones included; not to be kept while the view goes on."""
@@ -91,12 +97,12 @@ class Pods:
         counted = {
             id(charge) for owner in self.by_owner for charge in self.pods_of(owner) if charge.owner == owner
         }
-        return [charge for charge in self._pods.values() if id(charge) not in counted]
+        return [charge for charge in (*self._pods.values(), *self._held) if id(charge) not in counted]
 
     def rebuild(self) -> None:
         """Find each owner's pods and sums anew from the pods themselves, and tell of those whose sums were wrong."""
         before, self.by_owner = self.by_owner, {}
-        for charge in self._pods.values():
+        for charge in (*self._pods.values(), *self._held):
             self._join(charge)
         for owner in {*before, *self.by_owner}:
             old, new = before.get(owner), self.by_owner.get(owner)
@@ -166,12 +172,37 @@ class Pods:
         self._put(item, self._touched)
         if is_new:
             self._came(item)
-        if is_new and len(news := self._news.setdefault(item.owner, set())) < _MOST_NEWS:
-            news.add(item.key)
+            self._note_news(item)
 
     def progressed(self, resource_version: str) -> None:
         """Note that everything up to this version has been shown."""
         self.version = resource_version
+
+    def hold(self, new: Charge, *, news: bool) -> None:
+        """Take in a hold that is new, or is another now; `news` if the watch has just shown that it was made."""
+        freed = self.release(new.key, ended=False)
+        self._held.put(new)
+        self._join(new)
+        if news:
+            self._note_news(new)
+        self._touched(new.owner, freed)
+
+    def release(self, key: Key, *, ended: bool = True) -> bool:
+        """Let a hold go; whether something became free."""
+        charge = self._held.pop(key)
+        if charge is None:
+            return False
+        freed = self._leave(charge)
+        if ended:
+            self._ended.add(key)
+            self._touched(charge.owner, freed)
+        return freed
+
+    def holds_of(self, owner: Owner) -> tuple[str, tuple[Ending, ...]]:
+        """The version of holds, 0 for an owner who has none that lasts; and those that end by themselves."""
+        if not self._held.lasts(owner):
+            return "0", ()
+        return self.holds_version, self._held.endings(owner, self._world.keeps)
 
     def own_again(self) -> None:
         """Find the owners of pods without a stamp anew, after a namespace has changed."""
@@ -242,6 +273,10 @@ class Pods:
         if old is not None and old.owner != owner:
             touched(old.owner, True)
         touched(owner, freed)
+
+    def _note_news(self, charge: Charge) -> None:
+        if len(news := self._news.setdefault(charge.owner, set())) < _MOST_NEWS:
+            news.add(charge.key)
 
     def _move(self, charge: Charge, owner: Owner) -> None:
         """Charge a pod to another owner."""

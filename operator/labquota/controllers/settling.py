@@ -28,12 +28,12 @@ def key_of(advance: Advance) -> Key:
 def is_settled(reservation: Reservation, owner: Owner, view: Pods, given_up: Collection[Key]) -> bool:
     """Whether a reservation in an owner's ledger has nothing to say any more.
 
-    A create is settled when the view has charged the pod to this owner, or has seen it end. A resize is settled when
-    the view shows the pod at a newer resourceVersion than the one before, or gone: the API server compares against
-    that version, so either this was the write or it can never be stored. What the view does not answer may be given
-    up by whoever has made sure.
+    A create is settled when the view has charged the pod, or the hold, to this owner, or has seen it end. A resize is
+    settled when the view shows the pod at a newer resourceVersion than the one before, or gone: the API server
+    compares against that version, so either this was the write or it can never be stored. What the view does not
+    answer may be given up by whoever has made sure.
     """
-    pod = view.by_uid.get(reservation.uid)
+    pod = view.find(reservation.uid)
     if pod is None:
         answered = view.has_ended(reservation.uid)
     elif reservation.creates:

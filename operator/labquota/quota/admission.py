@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from labquota.quota import demand, encoding, owners, reasons, verdict, ways
+from labquota.quota import demand, encoding, holding, ledger, owners, reasons, verdict, ways
 from labquota.quota.amounts import Amounts, rise
 from labquota.quota.cases import Case, Request, Verdict
 from labquota.quota.ledger import Book, Reservation
@@ -40,6 +40,8 @@ def examine(
         now: The time that decides which overrides apply.
         remembered: A user's groups as their ledger keeps them, for pods that others make for them.
     """
+    if request.hold is not None:
+        return holding.examine(request, world, now, remembered)
     pod, old = request.pod, request.old_pod
     owner = request.owner or world.owner_of(request.stored.annotations, request.namespace)
     requester = owners.of_requester(request.username)
@@ -118,7 +120,8 @@ def decide(case: Case, book: Book) -> Verdict:
         return Verdict(allowed=True, reservation=reservation)
     if full := reasons.of_book(case, book):
         return Verdict(allowed=False, causes=(full,), open_reservations=len(book))
-    in_flight = {key: amount - book.ledger.folded.get(key, 0) for key, amount in book.total.items()}
+    settled = ledger.settled(book)
+    in_flight = {key: amount - settled.get(key, 0) for key, amount in book.total.items()}
     growth = book.growth(reservation)
     over = verdict.over_aggregate(case.limits.aggregate, case.grows, book.total, growth, in_flight)
     if causes := (*case.refusals, *over, *case.over_per_pod):

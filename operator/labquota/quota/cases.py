@@ -1,9 +1,11 @@
 """What is handed on along the path of one pod: the request, what follows from it, and the answer."""
 
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
 
+from labquota.api import AllocationDevice
 from labquota.quota.access import Access
 from labquota.quota.amounts import Amounts
 from labquota.quota.ledger import Reservation
@@ -15,6 +17,15 @@ from labquota.quota.verdict import Cause, Exceeded, Refused
 
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 _NODE: Final = "system:node:"
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """What somebody asks to be kept for them."""
+
+    owner: str
+    """Who is to pay, as it is written."""
+    devices: tuple[AllocationDevice, ...] = ()
+    expires_at: datetime | None = None
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -29,6 +40,8 @@ class Request(msgspec.Struct, frozen=True):
     pod: Pod
     old_pod: Pod | None = None
     dry_run: bool = False
+    hold: Hold | None = None
+    """Devices to be kept without a pod; of `pod` only the metadata are there then."""
     owner: Owner | None = None
     """Whose the pod is by what other objects say; None where its own stamp or its namespace is enough."""
     access: Access | None = None

@@ -1,6 +1,10 @@
 """A ledger as one compact string, versioned, since a structured object costs the API server several times as much.
 
     1 EPOCH VIEW GROUPS FOLDED;ADVANCE RECALLED AMOUNTS;…;UID NAMESPACE NAME VERSION REVIEW BEFORE AFTER;…
+    2 EPOCH VIEW GROUPS FOLDED HOLDS;UNTIL AMOUNTS;…;then as above
+
+Version 2 is written where an owner has holds and nowhere else, so that replicas of the release before, which know of
+none, go on reading everybody else's.
 
 AMOUNTS are `key=amount,…` in base units, sorted by key; GROUPS are percent-encoded and joined by commas; `-` stands for
 nothing. None of the separators can stand in a UID, a name or a resource key.
@@ -13,14 +17,17 @@ from urllib.parse import quote, unquote
 
 from labquota.quota.advances import Advance
 from labquota.quota.amounts import Amounts
-from labquota.quota.ledger import Ledger, Reservation
+from labquota.quota.ledger import Ending, Ledger, Reservation
 from labquota.quota.quantities import MAX
 
 VERSION: Final = "1"
+WITH_HOLDS: Final = "2"
 _WORD: Final = re.compile(r"[^ ;,=\x00-\x1f]+")
 _WORDS: Final = re.compile(r"[^ ;,=\x00-\x1f]+(?: [^ ;,=\x00-\x1f]+){4}")
 _NOTHING: Final = "-"
 _RECALLED: Final = "recalled"
+_NO_HOLDS: Final = Ledger().holds
+_ENDING_WORDS: Final = 2
 _ADVANCE_WORDS: Final = 3
 
 
@@ -35,8 +42,19 @@ def encode(ledger: Ledger) -> str:
         LedgerError: A field holds a separator, so what would be read back is not what was meant.
     """
     groups = ",".join(map(_group, ledger.groups)) or _NOTHING
-    head = f"{VERSION} {ledger.epoch} {_word(ledger.view)} {groups} {_amounts(ledger.folded)}"
-    return ";".join([head, *map(_advance, ledger.advances), *map(_reservation, ledger.reservations)])
+    head = f"{ledger.epoch} {_word(ledger.view)} {groups} {_amounts(ledger.folded)}"
+    if ledger.holds == _NO_HOLDS:
+        if ledger.endings:
+            raise LedgerError("holds end that are in no view")
+        head = f"{VERSION} {head}"
+    else:
+        head = f"{WITH_HOLDS} {head} {_digits(ledger.holds)}"
+    lines = (
+        map(_ending, ledger.endings),
+        map(_advance, ledger.advances),
+        map(_reservation, ledger.reservations),
+    )
+    return ";".join([head, *(line for part in lines for line in part)])
 
 
 def decode(text: str) -> Ledger:
@@ -47,20 +65,24 @@ def decode(text: str) -> Ledger:
     """
     head, *lines = text.split(";")
     version = head.partition(" ")[0]
-    if version != VERSION:
-        raise LedgerError(f'ledger format "{version[:20]}" is not known here; this release reads {VERSION}')
+    if version not in (VERSION, WITH_HOLDS):
+        raise LedgerError(
+            f'ledger format "{version[:20]}" is not known here; this release reads {VERSION} and {WITH_HOLDS}'
+        )
     try:
-        _, epoch, view, groups, folded = head.split(" ")
-        advances = 0
-        while advances < len(lines) and lines[advances].count(" ") == _ADVANCE_WORDS - 1:
-            advances += 1
+        _, epoch, view, groups, folded, *more = head.split(" ")
+        holds = _holds(version, more)
+        endings = _count(lines, _ENDING_WORDS) if more else 0
+        advances = endings + _count(lines[endings:], _ADVANCE_WORDS)
         return Ledger(
             folded=_parse(folded),
             view=_digits(view),
             epoch=int(_digits(epoch)),
             groups=() if groups == _NOTHING else tuple(map(_group_of, groups.split(","))),
             reservations=tuple(map(_line, lines[advances:])),
-            advances=tuple(map(_advance_of, lines[:advances])),
+            advances=tuple(map(_advance_of, lines[endings:advances])),
+            holds=holds,
+            endings=tuple(map(_ending_of, lines[:endings])),
         )
     except LedgerError:
         raise
@@ -79,6 +101,32 @@ def is_safe(reservation: Reservation) -> bool:
         and _are_words(tuple(reservation.before))
         and _are_words(tuple(reservation.after))
     )
+
+
+def _holds(version: str, more: list[str]) -> str:
+    """The version of holds that stands in a head of version 2 alone."""
+    if len(more) > (version == WITH_HOLDS):
+        raise ValueError("too many values in its head")
+    if version == WITH_HOLDS and more in ([], [_NO_HOLDS]):
+        raise ValueError("not enough values in its head")
+    return _digits(more[0]) if more else _NO_HOLDS
+
+
+def _count(lines: list[str], words: int) -> int:
+    """How many lines at the beginning have so many words."""
+    count = 0
+    while count < len(lines) and lines[count].count(" ") == words - 1:
+        count += 1
+    return count
+
+
+def _ending(ending: Ending) -> str:
+    return f"{ending.until} {_amounts(ending.amounts)}"
+
+
+def _ending_of(text: str) -> Ending:
+    until, amounts = text.split(" ")
+    return Ending(until=int(_digits(until)), amounts=_parse(amounts))
 
 
 def _advance(advance: Advance) -> str:

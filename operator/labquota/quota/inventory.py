@@ -14,6 +14,7 @@ from labquota.api import GPUNode
 from labquota.quota import gpusettings as settings_
 from labquota.quota import placing, prices, profiles
 from labquota.quota.amounts import Amounts
+from labquota.quota.deviceids import DeviceKey
 from labquota.quota.gpusettings import GPUSettings
 from labquota.quota.offers import Node, offered
 from labquota.quota.placing import ANY, Placement
@@ -124,6 +125,19 @@ class Inventory:
                 self._placed.clear()
             self._placed[key] = self._price(resource, placement)
         return self._placed[key]
+
+    def of_device(self, node: str, key: DeviceKey) -> tuple[Price, tuple[str, ...]] | None:
+        """What one device costs that is held by itself, and the names under which its node offers it.
+
+        Returns:
+            None for a device that no agent reports.
+        """
+        found = self._nodes[node].device(key) if node in self._nodes else None
+        if found is None:
+            return None
+        price, names = found
+        set_ = next((self.settings.resources[name] for name in names if name in self.settings.resources), None)
+        return set_ or price, names
 
     def is_gpu_like(self, resource: str) -> bool:
         """Whether a resource has to have a price."""

@@ -1,6 +1,6 @@
 """What one owner holds: the folded total, plus the reservations that the operator has not confirmed yet.
 
-    total = folded
+    total = folded, less the holds among it that have ended by the clock
           + Σ over new pods: per namespace/name the largest   (only one pod of a name can exist)
           + Σ over resized pods: max(after) - min(before) of their open reservations, per resource
           + Σ over advances that replicas hold
@@ -27,8 +27,8 @@ MOST_RESERVATIONS: Final = 1000
 """Open reservations of one owner, so that one person cannot fill etcd."""
 MOST_BYTES: Final = 64 * 1024
 """Length of one owner's encoded ledger."""
-_HEAD_BYTES: Final = 64
-"""What stands before the first amount, groups aside: version, epoch and view of 20 digits, and separators."""
+_HEAD_BYTES: Final = 85
+"""What stands beside the amounts, groups aside: version, epoch, view and holds of 20 digits, and separators."""
 
 
 class Reservation(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +58,23 @@ class Reservation(msgspec.Struct, frozen=True, gc=False):
         """Whether this is a new pod rather than a resized one."""
         return not self.version
 
+    @property
+    def is_hold(self) -> bool:
+        """Whether it is for a hold, which is named by its kind too: a pod of the same name is another thing."""
+        return "/" in self.name
+
+
+class Ending(msgspec.Struct, frozen=True, gc=False):
+    """A part of `folded` that is free at some moment, whether the operator has seen to it by then or not."""
+
+    until: int
+    """POSIX seconds."""
+    amounts: Amounts
+
+    def __len__(self) -> int:
+        """An upper bound of the bytes it takes in an encoded ledger."""
+        return 22 + _bytes(tuple(self.amounts.items()))
+
 
 class Ledger(msgspec.Struct, frozen=True, gc=False):
     """One owner's ledger as it is stored."""
@@ -71,15 +88,24 @@ class Ledger(msgspec.Struct, frozen=True, gc=False):
     """The user's groups at their newest direct request, as far as a limit names them."""
     reservations: tuple[Reservation, ...] = ()
     advances: tuple[Advance, ...] = ()
+    holds: str = "0"
+    """The resourceVersion of holds up to which `folded` counts; 0 where it counts none."""
+    endings: tuple[Ending, ...] = ()
+    """The holds in `folded` that end by themselves."""
 
 
 EMPTY: Final = Ledger()
 
 
 class Book:
-    """A working copy of a ledger: reservations join one after the other and the total follows."""
+    """A working copy of a ledger: reservations join one after the other and the total follows.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Args:
+        ledger: As it is stored.
+        now: The moment, in POSIX seconds, that decides which holds have ended.
+    """
+
+    def __init__(self, ledger: Ledger, now: float = 0.0) -> None:
         self.ledger = ledger
         self.groups = ledger.groups
         self._creates: dict[tuple[str, str], Amounts] = {}
@@ -87,14 +113,30 @@ class Book:
         self._open: dict[tuple[str, str], list[Reservation]] = {}
         self._count_by_name: dict[tuple[str, str], int] = {}
         self._held: Amounts = dict(ledger.folded)
+        self.ended: Amounts = {}
+        """What of `folded` is free by now; not to be changed."""
+        self._endings = list(ledger.endings)
         self._advances: dict[str, Advance] = {}
         self.total: Amounts = self._held
         """All that the owner holds; not to be changed."""
-        self._size = _HEAD_BYTES + sum(len(key) + 21 for key in ledger.folded)
+        self._size = _HEAD_BYTES + sum(len(key) + 21 for key in ledger.folded) + sum(map(len, ledger.endings))
         for reservation in ledger.reservations:
             self.join(reservation)
         if ledger.advances:
             self.advances = ledger.advances
+        self.pass_to(now)
+
+    def pass_to(self, now: float) -> None:
+        """Let holds end whose time is over by now (POSIX seconds)."""
+        if not self._endings:
+            return
+        over = [each for each in self._endings if each.until <= now]
+        for each in over:
+            self._endings.remove(each)
+            self.ended = add(self.ended, each.amounts)
+            self._held = rise(each.amounts, self._held)
+        if over:
+            self.advances = self.advances  # which adds up the total
 
     @property
     def size(self) -> int:
@@ -172,6 +214,11 @@ def in_flight(ledger: Ledger) -> Amounts:
     return rise(ledger.folded, Book(ledger).total)
 
 
+def settled(book: Book) -> Amounts:
+    """The part of the total that is folded and has not ended."""
+    return rise(book.ended, book.ledger.folded) if book.ended else book.ledger.folded
+
+
 def fold(
     ledger: Ledger,
     folded: Amounts,
@@ -179,16 +226,20 @@ def fold(
     epoch: int,
     settled: Iterable[Reservation],
     lapsed: Iterable[Advance] = (),
+    holds: str = "0",
+    endings: Iterable[Ending] = (),
 ) -> Ledger:
-    """The ledger after the operator has counted the pods in its view.
+    """The ledger after the operator has counted the pods and holds in its view.
 
     Args:
         ledger: The ledger as it is stored now.
-        folded: Amounts of every charged pod of this owner in the view.
+        folded: Amounts of every charged pod and hold of this owner in the view.
         view: The pods resourceVersion of that view.
         epoch: The transition count of the operator's Lease.
         settled: Reservations that the view answers, or that can never be stored.
         lapsed: Advances out of which their holders can give nothing any more; what they gave, the view shows.
+        holds: The resourceVersion of holds in that view; 0 where this owner has none there.
+        endings: Those of them that end by themselves.
     """
     gone = {*map(id, settled), *map(id, lapsed)}
     return Ledger(
@@ -198,6 +249,8 @@ def fold(
         groups=ledger.groups,
         reservations=tuple(each for each in ledger.reservations if id(each) not in gone),
         advances=tuple(each for each in ledger.advances if id(each) not in gone),
+        holds=holds,
+        endings=tuple(endings),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from labquota.api import GPU, GPUNodeStatus, MigDevice, NodeResource
 from labquota.quota import models, prices, profiles, quantities
-from labquota.quota.deviceids import Device, Devices
+from labquota.quota.deviceids import Device, DeviceKey, Devices
 from labquota.quota.gpusettings import GPUSettings
 from labquota.quota.models import Model
 from labquota.quota.points import Price
@@ -71,6 +71,22 @@ class Node:
             self._prices[resource] = self._price(resource)
         return self._prices[resource]
 
+    def device(self, key: DeviceKey) -> tuple[Price, tuple[str, ...]] | None:
+        """What one device costs that its agent reports, and the names under which it is offered."""
+        if self.gpus is None:
+            return None
+        devices = self._reported(self.gpus)
+        found = devices.at(key)
+        price = self._of_device(found) if found is not None and found.gpu.health != "Lost" else None
+        if price is None:
+            return None
+        names = {
+            each.name
+            for each in self.gpus.resources
+            if any((one := devices.find(name)) is not None and one.key == key for name in each.devices)
+        }
+        return price, tuple(sorted(names))
+
     def _price(self, resource: str) -> Price | None:
         listed = (
             next((each for each in self.gpus.resources if each.name == resource), None) if self.gpus else None
@@ -91,13 +107,17 @@ class Node:
     def _by_devices(self, resource: str, listed: NodeResource | None) -> Price | None:
         if self.gpus is None:
             return None
-        if self._devices is None:
-            self._devices = Devices(self.gpus.gpus)
-        behind = [each for each in map(self._devices.find, listed.devices) if each] if listed else []
+        devices = self._reported(self.gpus)
+        behind = [each for each in map(devices.find, listed.devices) if each] if listed else []
         if not behind:  # the kubelet has not been asked yet, or an id means nothing now
-            behind = self._alike(resource, self._devices)
+            behind = self._alike(resource, devices)
         found = [price for each in behind if (price := self._of_device(each)) is not None]
         return prices.worst(found) if found else None
+
+    def _reported(self, status: GPUNodeStatus) -> Devices:
+        if self._devices is None:
+            self._devices = Devices(status.gpus)
+        return self._devices
 
     def _alike(self, resource: str, devices: Devices) -> list[Device]:
         """The devices that a resource of this name can be made of, where its own are not known."""

@@ -81,19 +81,26 @@ class Gate:
         answer = self.begin(body, seconds, self._clock.monotonic() if began is None else began)
         return answer if isinstance(answer, bytes) else await answer
 
-    def begin(self, body: bytes, seconds: float, began: float) -> bytes | Coroutine[Any, Any, bytes]:
+    def begin(
+        self,
+        body: bytes,
+        seconds: float,
+        began: float,
+        decode: Callable[[bytes], Request] = review.decode,
+    ) -> bytes | Coroutine[Any, Any, bytes]:
         """The answer to one review, at once where no ledger is to be asked: a task costs as much as the decision then.
 
         Args:
             body: The AdmissionReview as it came.
             seconds: How long the API server waits.
             began: Since when, by the clock's monotonic time.
+            decode: Reads what it asks.
 
         Returns:
             An AdmissionReview, or what will come to one; whatever the body holds, neither raises anything.
         """
         try:
-            request = review.decode(body)
+            request = decode(body)
         except Unreadable as error:
             return self.unreadable(error.uid, str(error))
         try:

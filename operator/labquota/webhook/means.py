@@ -61,7 +61,11 @@ class Means:
             and version == stored.version
             and (book.ledger is stored.ledger or book.ledger == stored.ledger)
         )
-        return book if book is not None and same else Book(stored.ledger)
+        now = self._clock.now().timestamp()
+        if book is None or not same:
+            return Book(stored.ledger, now)
+        book.pass_to(now)
+        return book
 
     async def write(self, stored: Stored, book: Book) -> None:
         """Swap a book in, and keep it open for the next batch: to total all its reservations anew costs more.

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from labquota import metrics
 from labquota.clock import Clock
-from labquota.webhook import advising, review, stamper
+from labquota.webhook import advising, holds, review, stamper
 from labquota.webhook import gate as gates
 from labquota.webhook.advising import Adviser
 from labquota.webhook.gate import Gate
@@ -22,9 +22,11 @@ from labquota.webhook.stamper import Stamper
 PATH: Final = "/validate"
 STAMP_PATH: Final = "/stamp"
 ADVISE_PATH: Final = "/advise"
-_PATHS: Final = (PATH, STAMP_PATH, ADVISE_PATH)
+HOLD_PATH: Final = "/hold"
+_PATHS: Final = (PATH, STAMP_PATH, ADVISE_PATH, HOLD_PATH)
 _STAMP: Final = STAMP_PATH.encode()
 _ADVISE: Final = ADVISE_PATH.encode()
+_HOLD: Final = HOLD_PATH.encode()
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Two objects of 3 MiB, the most that the API server takes, and what stands around them. Larger is only what is full of
 characters that JSON escapes."""
@@ -35,7 +37,7 @@ _TOO_LARGE: Final = (
     f"the AdmissionReview is larger than {MOST_BYTES // 1024 // 1024} MiB; make the pod smaller"
 )
 _OK: Final = b"200 OK\r\n" + JSON
-_NOT_FOUND: Final[Reply] = (b"404 Not Found\r\n" + TEXT, b"there are /validate, /stamp and /advise\n")
+_NOT_FOUND: Final[Reply] = (b"404 Not Found\r\n" + TEXT, b"there are /validate, /hold, /stamp and /advise\n")
 _ONLY_POST: Final[Reply] = (
     b"405 Method Not Allowed\r\nAllow: POST\r\n" + TEXT,
     b"POST an AdmissionReview\n",
@@ -44,7 +46,7 @@ _NOT_SYNCED: Final[Reply] = (b"429 Too Many Requests\r\nRetry-After: 1\r\n" + TE
 
 
 class Reviews:
-    """Answers reviews: three paths, whatever their query.
+    """Answers reviews: four paths, whatever their query.
 
     Args:
         gate: What decides.
@@ -73,7 +75,9 @@ class Reviews:
             return self._stamped(request)
         if request.target.startswith(_ADVISE):
             return self._advised(request)
-        answer = self._gate.begin(request.body, _seconds(request.target), request.began)
+        about = request.body, _seconds(request.target), request.began
+        is_hold = request.target.startswith(_HOLD)
+        answer = self._gate.begin(*about, holds.decode) if is_hold else self._gate.begin(*about)
         if isinstance(answer, bytes):
             return self._answered(request, answer)
         return self._later(request, answer)

@@ -24,7 +24,9 @@ class Whose:
         self._trust, self._lineage = trust, lineage
 
     def is_clear(self, request: Request) -> bool:
-        """Whether the pod's own stamp or its namespace says whose it is."""
+        """Whether the pod's own stamp or its namespace says whose it is; or the hold itself, of which a person pays."""
+        if request.hold is not None:
+            return not _names_account(request.hold.owner)
         if request.operation == "CREATE" and self._account(request) is not None:
             return False
         meta = request.stored
@@ -41,7 +43,9 @@ class Whose:
         Raises:
             Unresolved: Something cannot be read.
         """
-        if request.operation == "CREATE" and (account := self._account(request)) is not None:
+        if request.hold is not None:
+            found = await self._lineage.of_account(*owners.account(owners.parse(request.hold.owner)))
+        elif request.operation == "CREATE" and (account := self._account(request)) is not None:
             found = await self._lineage.of_account(*account)
         elif stamp := owners.named(request.stored.annotations):
             found = await self._lineage.of_account(*owners.account(stamp))
@@ -53,3 +57,11 @@ class Whose:
         """The service account that makes a pod for itself."""
         account = owners.service_account(request.username)
         return account if account and self._trust.role(request.username) == "person" else None
+
+
+def _names_account(owner: str) -> bool:
+    """Whether a text names a service account, whose owner may be somebody else; what names nobody is refused later."""
+    try:
+        return owners.kind(owners.parse(owner)) == "ServiceAccount"
+    except owners.OwnerError:
+        return False

@@ -79,6 +79,11 @@ class Keeper:
             bound = stored is not None and stored.status is not None and stored.status.phase == "Bound"
             self._agenda.put(uid, urgent=charge is not None and charge.charged and not bound)
 
+    def touch_all(self) -> None:
+        """Something about all of them may have changed, as prices have."""
+        for uid in {*self.pods.all(), *(each.key for each in self.stored.all())} if self._leads else ():
+            self.touch(uid)
+
     async def run(self) -> None:
         """Keep everything true while this operator leads, until cancelled."""
         self._agenda.clear()
@@ -86,8 +91,7 @@ class Keeper:
         self._pending.clear()
         self._leads = True
         try:
-            for uid in {*self.pods.all(), *(each.key for each in self.stored.all())}:
-                self.touch(uid)
+            self.touch_all()
             async with asyncio.TaskGroup() as workers:
                 for _ in range(_WORKERS):
                     workers.create_task(self._work())
