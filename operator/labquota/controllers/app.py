@@ -81,7 +81,9 @@ class Operator:
         budgets = Budgets(self.view, self.world, clock, drifts if settings.audit_seconds else None)
         self.usage = usage.Usage(api, self.view, self.store, budgets, pace)
         self.statuses = Statuses(api, self.world, self.usage, self.store, clock, pace)
-        self.allocations = Keeper(self.view, Writer(api, pace, clock), clock, self.world.inventory.is_gpu_like)
+        self.allocations = Keeper(
+            self.view, Writer(api, pace, clock), clock, self.world.inventory.is_gpu_like
+        )
         self.nodes = nodes.Nodes(self.view, clock, settings.lost_node_seconds)
         self.watching = Watching(api, clock, rng)
         self.watching.world(self.world, self._world_changed.set)

@@ -136,7 +136,9 @@ class Inventory:
         if found is None:
             return None
         price, names = found
-        set_ = next((self.settings.resources[name] for name in names if name in self.settings.resources), None)
+        set_ = next(
+            (self.settings.resources[name] for name in names if name in self.settings.resources), None
+        )
         return set_ or price, names
 
     def is_gpu_like(self, resource: str) -> bool:
