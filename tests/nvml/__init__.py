@@ -23,11 +23,10 @@ what uses NVML runs in a process of its own. The file is read again whenever it 
 
 A function's name without `_v2` or the like stands for all of its versions, and nvmlInit for nvmlInitWithFlags, which
 pynvml calls. `Node.environment(R470)` is the library of an older driver, in which newer functions are really missing.
-LABQUOTA_NVML_CALLS names a file to which the library
-appends the name of each function that is called.
+LABQUOTA_NVML_CALLS names a file to which the library appends the name of each function that is called.
 
-The file, should you write one by hand, is the subset of YAML that source/yaml.c describes; its keys are read in
-source/node.c. A mistake in it gives one line on stderr, and NVML_ERROR_UNKNOWN from every function.
+The file, should you write one by hand, is the subset of YAML that source/yaml.c describes; source/node.c and gpus.c
+read its keys. A mistake in it gives one line on stderr, and NVML_ERROR_UNKNOWN from every function.
 """
 
 from nvml.building import CURRENT, R470, R510, BuildError, Library, library

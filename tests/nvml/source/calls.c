@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct handle {
@@ -24,64 +23,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int users; /* how often it was initialised */
 static struct handle table[1 << 16];
 static unsigned handles;
-
-static const struct node *current;
-static struct stat seen; /* of the file that `current` was read from; all zero: of none */
-
-static void say(const char *path, const char *message)
-{
-    fprintf(stderr, "labquota's NVML: %s: %s\n", path, message);
-}
-
-static char *content_of(int file, off_t size)
-{
-    char *content = malloc((size_t)size + 1);
-    ssize_t got = 0;
-    for (ssize_t more; content && got < size && (more = read(file, content + got, (size_t)(size - got))) > 0;)
-        got += more;
-    if (content)
-        content[got] = 0;
-    return content;
-}
-
-static bool same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-/* Read the file again if it is another one than last time; a mistake is told once for each of its versions. */
-static void refresh(void)
-{
-    static bool told;
-    const char *path = getenv("LABQUOTA_NVML");
-    struct stat now = {0};
-    if (!path || stat(path, &now)) {
-        if (!told)
-            say(path ? path : "LABQUOTA_NVML", path ? "cannot be read" : "is not set; it names the node's file");
-        told = true;
-        node_free(current);
-        current = NULL;
-        seen = (struct stat){0};
-        return;
-    }
-    if (same(&now, &seen))
-        return;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    char mistake[256] = "cannot be read";
-    node_free(current);
-    current = NULL;
-    seen = now;
-    if (file >= 0 && !fstat(file, &seen)) {
-        char *content = content_of(file, seen.st_size);
-        current = content ? node_read(content, mistake, sizeof mistake) : NULL;
-    }
-    if (file >= 0)
-        close(file);
-    told = !current;
-    if (!current)
-        say(path, mistake);
-}
 
 /* Append the function's name to the file that LABQUOTA_NVML_CALLS names. */
 static void record(const char *function)
@@ -102,11 +43,10 @@ int enter(struct call *call, const char *function)
     bool initialising = !strncmp(function, "nvmlInit", strlen("nvmlInit"));
     if (!users && !initialising)
         return UNINITIALIZED;
-    refresh();
-    if (!current)
+    call->node = node_now();
+    if (!call->node)
         return UNKNOWN;
-    call->node = current;
-    int code = errors_of(&current->errors, function);
+    int code = errors_of(&call->node->errors, function);
     return code > 0 ? code : SUCCESS;
 }
 

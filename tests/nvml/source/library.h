@@ -125,6 +125,11 @@ struct node {
 
 const struct node *node_read(char *text, char *mistake, size_t size); /* takes text; NULL: mistake says why */
 void node_free(const struct node *node);
+
+/* file.c: the node as it is now; NULL: there is none, and somebody was told why. */
+const struct node *node_now(void);
+
+/* errors.c: the code that is set for a function, 0 included; -1: none is. */
 int errors_of(const struct errors *errors, const char *function);
 
 /* calls.c: what happens at the start and at the end of each call, and what handles mean. */
