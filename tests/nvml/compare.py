@@ -1,8 +1,8 @@
 """Our NVML beside the real one: what both answer about a GPU of the same model, field by field.
 
 `PYTHONPATH=operator:tests python -m nvml.compare`, on a machine with a GPU and its driver, which it only asks. It
-prints each field that differs, and ends with 1 if one does. What a single card has of its own (UUIDs, addresses, what is used
-of its memory) is left out.
+prints each field that differs, and ends with 1 if one does. What a single card has of its own (UUIDs, addresses, what
+is used of its memory) is left out.
 """
 
 import json
