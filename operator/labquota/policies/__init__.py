@@ -2,7 +2,8 @@
 
     identities.py   who asks, in CEL: `quota.trust` and `quota.owners` said once more, and tested to agree
     stamping.py     MutatingAdmissionPolicies: the stamp on what is created, and put back where an update drops it
-    guarding.py     ValidatingAdmissionPolicies: what nobody may do to a stamp
+    creating.py     ValidatingAdmissionPolicies: what an object may carry when it is created
+    guarding.py     … what nobody may do to a stamp afterwards
     doors.py        … or to get around one
     injecting.py    … or to have others write
     refusing.py     how such a policy looks

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from labquota.policies import doors, identities, refusing
+from labquota.policies import creating, doors, identities, refusing
+from labquota.policies.creating import BY_A_NODE, MIRROR, NOT_YOURS
 from labquota.policies.identities import MAY_RENAME, NO_CARRIER, OPERATOR, read, variable
 from labquota.policies.refusing import only, unless
 from labquota.policies.stamping import CRON_TEMPLATES, TEMPLATES, Manifest, custom, rule
@@ -10,9 +11,8 @@ from labquota.quota.owners import OWNER_ANNOTATION
 from labquota.quota.trust import Trust
 
 _KEEPS: Final = f"annotation {OWNER_ANNOTATION} says who created it and stays"
-_ACCOUNT: Final = "request.userInfo.username.startsWith('system:serviceaccount:')"
-_LONGEST: Final = 1024
-"""Of an owner, as `quota.owners` reads it."""
+_PHASE: Final = "status.?phase.orValue('')"
+_ENDED: Final = "['Succeeded', 'Failed']"
 
 
 def policies(trust: Trust) -> list[Manifest]:
@@ -21,7 +21,7 @@ def policies(trust: Trust) -> list[Manifest]:
     places = [rule("", "namespaces", "namespaces/status", "namespaces/finalize", "serviceaccounts")]
     return [
         *_pods(),
-        *_created(trust),
+        *creating.policies(trust),
         *_kept("owner-guard-workloads", refusing.built_in(without=("pods", "cronjobs.batch")), TEMPLATES),
         *_kept("owner-guard-cronjobs", [rule("batch", "cronjobs")], CRON_TEMPLATES),
         *_kept(
@@ -34,55 +34,47 @@ def policies(trust: Trust) -> list[Manifest]:
 
 
 def _pods() -> list[Manifest]:
-    """A pod's stamp stays, whatever subresource is written, and a binding, which is merged into the pod, has none."""
+    """A pod's stamp stays, whatever subresource is written; and a binding, which is merged into the pod, has none.
+
+    Static pods are never refused, so only a node may say that a pod is one; what has ended is charged to nobody, so it
+    does not come back. Nodes write a pod's status all day, and change none of this.
+    """
     subresources = ("pods", "pods/status", "pods/resize", "pods/ephemeralcontainers")
+    bindings = only("CREATE", [rule("", "pods/binding", "bindings")])
+    stamp, first = read("object.metadata"), _before(read("oldObject.metadata"))
+    mark, before = read("object.metadata", MIRROR), _before(read("oldObject.metadata", MIRROR))
+    alive = f"!(object.?{_PHASE} in {_ENDED})"
+    ended = f"(oldObject != null && oldObject.?{_PHASE} in {_ENDED})"
     pinned = (
         f"(request.userInfo.username == '{OPERATOR}' &&\n"
         "(variables.first == '' || variables.first.startsWith('serviceaccount:')))"
     )
     return refusing.policy(
         "owner-guard",
-        [*only("UPDATE", [rule("", *subresources)]), *doors.BINDINGS],
+        [*only("UPDATE", [rule("", *subresources)]), *bindings],
         [
             unless(
                 f"variables.stamp == variables.first ||\n{pinned}",
                 f"""'OWNER_FORGED: {_KEEPS} "' + variables.first + '"'""",
-            )
-        ],
-        variables=[
-            variable("stamp", read("object.metadata")),
-            variable("first", f"oldObject == null ? '' : {read('oldObject.metadata')}"),
-        ],
-    )
-
-
-def _created(trust: Trust) -> list[Manifest]:
-    """What a person creates carries their own name or none, even where the stamping is not in place."""
-    places = ("", ".?spec.?template", ".?spec.?jobTemplate", ".?spec.?jobTemplate.?spec.?template")
-    stamps = [f"object{each}.?metadata.?annotations[?'{OWNER_ANNOTATION}'].orValue('')" for each in places]
-    return refusing.policy(
-        "owner-guard-created",
-        only("CREATE", refusing.built_in()),
-        [
-            unless(
-                "variables.stamps.all(stamp, stamp in ['', variables.own])",
-                f"""'OWNER_FORGED: leave annotation {OWNER_ANNOTATION} out; ' + variables.own + ' creates this'""",
             ),
+            unless(f"{mark} == {before} || {BY_A_NODE}", NOT_YOURS),
             unless(
-                f"variables.own.size() <= {_LONGEST}",
-                f"'OWNER_FORGED: a user name of more than {_LONGEST - len('user:')} characters owns nothing'",
+                f"request.subResource != 'status' || !({ended} && {alive})",
+                "'a pod that has ended stays so: its budget is free already'",
             ),
         ],
         conditions=[
             {
-                "name": "made-by-a-person",
-                "expression": f"!({_ACCOUNT})",
-            },
-            {"name": "not-copied-from-a-template", "expression": NO_CARRIER},
-            {"name": "not-by-an-identity-source", "expression": f"!({identities.is_source(trust)})"},
+                "name": "changes-what-stays",
+                "expression": f"{stamp} != {first} || {mark} != {before} ||\n({ended} && {alive})",
+            }
         ],
-        variables=[*identities.requester(trust), variable("stamps", f"[{', '.join(stamps)}]")],
+        variables=[variable("stamp", stamp), variable("first", first)],
     )
+
+
+def _before(value: str) -> str:
+    return f"(oldObject == null ? '' : {value})"
 
 
 def _kept(
@@ -100,8 +92,9 @@ def _kept(
     places = ["object", *templates]
     same = " &&\n".join(f"{read(f'{each}.metadata')} == {read(f'{_old(each)}.metadata')}" for each in places)
     first = read("oldObject.metadata")
-    # they write a status a hundred times for a hundred pods
-    conditions = [{"name": "not-by-its-controller", "expression": NO_CARRIER}] if unless_carrier else None
+    conditions = [{"name": "changes-a-stamp", "expression": f"!({same})"}]
+    if unless_carrier:  # they write a status a hundred times for a hundred pods
+        conditions.insert(0, {"name": "not-by-its-controller", "expression": NO_CARRIER})
     return refusing.policy(
         name,
         only("UPDATE", rules),
