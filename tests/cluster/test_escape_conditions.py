@@ -21,7 +21,9 @@ ODD: dict[str, dict[str, Any]] = {
     "a number for an owner in a template": {"spec": {"template": {"metadata": {"annotations": {STAMP: 5}}}}},
     "no annotations": {"metadata": {"annotations": None, "labels": None, "ownerReferences": None}},
     "a reference that says nothing of a controller": {
-        "metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "b"}]}
+        "metadata": {
+            "ownerReferences": [{"apiVersion": "v1", "kind": "ServiceAccount", "name": "default", "uid": "?"}]
+        }
     },
 }
 WRONG: dict[str, dict[str, Any]] = {
@@ -52,6 +54,9 @@ async def test_an_odd_custom_resource_is_stamped_and_keeps_its_stamp(lab: World,
     me, him = lab.owner(alice), lab.owner(bob)
     made = gadget(lab, "it", where)
     made = {**made, **ODD[odd], "metadata": {**made["metadata"], **ODD[odd].get("metadata", {})}}
+    for reference in made["metadata"].get("ownerReferences") or ():  # to what is there, or it is garbage
+        account = lab.plane.client.get(f"/api/v1/namespaces/{where}/serviceaccounts/default")
+        made["metadata"]["ownerReferences"] = [{**reference, "uid": account["metadata"]["uid"]}]
     entitle(lab, alice, ["create", "get", "update", "patch"], "gadgets.example.org")
     at = path(lab, made)
     async with lab.client(alice) as client, lab.client() as admin:
