@@ -31,7 +31,8 @@ PEOPLE = 50
 LABQUOTAS = "bench-labquota"
 """Labquota's own namespace."""
 STAMP = "labquota.dev/owner"
-_NO_STAMP = "labquota.dev/other"
+LABEL = "labquota.dev/user"
+_NO_STAMP, _NO_LABEL = "labquota.dev/other", "labquota.dev/another"
 _GROUP = "bench:members"
 _LIMITS: dict[str, str | int | float] = {
     "gpu": 1_000_000,
@@ -113,14 +114,17 @@ class Site:
         Elsewhere than in labquota's own namespace it carries the same bytes under another key: labquota's operator
         would take it for a limited owner's pod that came past the webhook.
         """
-        annotations = {**fields.pop("annotations", {})}
-        if person is not None:
+        annotations, labels = {**fields.pop("annotations", {})}, {**fields.pop("labels", {})}
+        if person is not None:  # as a stamped template gives them
             annotations[STAMP if namespace == LABQUOTAS else _NO_STAMP] = self.owner(person)
+            labels[LABEL if namespace == LABQUOTAS else _NO_LABEL] = self.people[person].name
         spec = {"schedulerName": "nobody", **fields.pop("spec", {})}
         asks: dict[str, Any] = {"cpu": "500m", "memory": "1Gi", "gpu": 1}
         if "containers" in fields:
             asks = {}
-        return manifests.pod(name, namespace, annotations=annotations, spec=spec, **asks, **fields)
+        return manifests.pod(
+            name, namespace, annotations=annotations, labels=labels, spec=spec, **asks, **fields
+        )
 
     def owner(self, person: int) -> str:
         """Whom a person's pods are charged to."""
