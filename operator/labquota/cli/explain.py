@@ -7,16 +7,17 @@ from typing import Any
 import click
 import msgspec
 
-from labquota import ownership
-from labquota.cli import flags, gathering, identity, limitranges, output, reckoning, workloads
+from labquota import gpusettings, ownership
+from labquota.cli import flags, gathering, identity, limitranges, output, reckoning, stock, workloads
 from labquota.cli.cluster import Cluster, segment
 from labquota.cli.failures import NO, BadInput
 from labquota.cli.flags import Target
 from labquota.cli.judging import Judge
 from labquota.cli.workloads import Workload
 from labquota.kube.errors import NotFound
-from labquota.quota import pods
+from labquota.quota import demand, pods
 from labquota.quota.amounts import Amounts
+from labquota.quota.points import EQUIVALENTS, LEDGERS
 from labquota.quota.quantities import QuantityError
 from labquota.quota.resources import UnknownResource, canonical, parse_limit
 
@@ -40,6 +41,13 @@ from labquota.quota.resources import UnknownResource, canonical, parse_limit
     envvar="LABQUOTA_OWNERS",
     help="The owners' settings of the cluster, if it has any: whose stamps on custom resources count.",
 )
+@click.option(
+    "--gpus",
+    default="",
+    metavar="FILE",
+    envvar="LABQUOTA_GPUS",
+    help="The GPU settings of the cluster, if it has any: the administrator's prices.",
+)
 @output.option
 @flags.options
 def command(
@@ -51,6 +59,7 @@ def command(
     config: Path | None,
     used: tuple[str, ...],
     owners: str,
+    gpus: str,
     output: str,
     target: Target,
 ) -> None:
@@ -89,10 +98,13 @@ def command(
     else:
         found = _read(filename or "-", place, given=namespace is not None)
     try:
-        trust = ownership.load(owners)
-    except ownership.OwnershipError as error:
+        trust, prices = ownership.load(owners), gpusettings.load(gpus)
+    except (ownership.OwnershipError, gpusettings.GPUSettingsError) as error:
         raise BadInput(str(error)) from error
     known = gathering.from_cluster(reached, trust) if reached else gathering.from_files(config or Path())
+    known.world.gpu_settings = prices
+    if reached and any(demand.mentions(each.pod, prices.is_gpu_like) for each in found):
+        known.world.inventory = stock.take(reached, prices)
     me = identity.of_cluster(reached) if reached else identity.of_target(target)
     if reached:
         limitranges.apply(reached, found)
@@ -140,7 +152,8 @@ def _used(words: tuple[str, ...]) -> Amounts:
             if not equals:
                 raise QuantityError("it has no =")
             known = canonical(key)
-            amounts[known] = parse_limit(known, text) or 0
+            for each in LEDGERS if known == EQUIVALENTS else (known,):
+                amounts[each] = parse_limit(known, text) or 0
         except (QuantityError, UnknownResource) as error:
             raise BadInput(f'--used "{word}": {error}; write KEY=AMOUNT, as in gpu=2') from error
     return amounts

@@ -10,11 +10,15 @@ from labquota.cli.chain import Chain
 from labquota.cli.facts import Facts
 from labquota.cli.identity import Identity
 from labquota.cli.workloads import Workload
-from labquota.quota import admission, demand, explain, fitting
+from labquota.quota import admission, costs, demand, explain, fitting, placing
 from labquota.quota.admission import Case, Request, Verdict
 from labquota.quota.amounts import Amounts, add
+from labquota.quota.costs import Item
+from labquota.quota.inventory import Inventory
 from labquota.quota.ledger import Ledger, in_flight
 from labquota.quota.owners import OWNER_ANNOTATION, Owner
+from labquota.quota.placing import Placement
+from labquota.quota.points import PRICED
 from labquota.quota.quantities import QuantityError
 from labquota.settings import Settings
 
@@ -36,6 +40,12 @@ class Result(msgspec.Struct, frozen=True):
     used: Amounts
     """What the owner's stored pods hold, with what the workloads before this one would."""
     reserved: Amounts
+    asked: Amounts
+    """What one pod asks for, with what its GPUs cost, also where nothing limits that."""
+    items: tuple[Item, ...]
+    """What each of its GPU resources costs."""
+    placement: Placement
+    inventory: Inventory
 
     @property
     def allowed(self) -> bool:
@@ -89,6 +99,8 @@ class Judge:
         groups = facts.world.named_groups(who.groups) if who.owner == owner else facts.groups_of(owner)
         match = facts.world.group_of(owner, groups)
         longest = Settings().create_seconds
+        placement, inventory = placing.of(pod.spec), facts.world.inventory
+        asked = self._asked(case, placement)
         return Result(
             workload=workload,
             case=case,
@@ -100,17 +112,29 @@ class Judge:
             warnings=explain.warnings(case, verdict) if verdict.allowed else [],
             used=used,
             reserved=reserved,
+            asked={key: each for key, each in asked.items() if facts.world.keeps(key) or key in PRICED},
+            items=tuple(costs.items(asked, placement, inventory)),
+            placement=placement,
+            inventory=inventory,
         )
+
+    def _asked(self, case: Case, placement: Placement) -> Amounts:
+        """All that one pod asks for; of one that cannot be read nothing: the refusal says so."""
+        try:
+            amounts = demand.asked(case.request.pod)
+        except QuantityError:
+            return case.reservation.after
+        return costs.at(amounts, placement, self._facts.world.inventory)
 
     def _ledger(self, owner: Owner, workload: Workload) -> Ledger:
         if owner not in self._ledgers:
             ledger = self._facts.ledger(owner)
             self._ledgers[owner] = msgspec.structs.replace(ledger, folded=add(ledger.folded, self._used))
         ledger = self._ledgers[owner]
-        return _without(ledger, workload) if workload.stored else ledger
+        return _without(ledger, workload, self._facts.world.inventory) if workload.stored else ledger
 
 
-def _without(ledger: Ledger, workload: Workload) -> Ledger:
+def _without(ledger: Ledger, workload: Workload, inventory: Inventory) -> Ledger:
     """The ledger without a stored pod's own charge, be it folded or still reserved."""
     uid = workload.pod.metadata.uid
     if any(each.uid == uid and each.creates for each in ledger.reservations):
@@ -118,6 +142,7 @@ def _without(ledger: Ledger, workload: Workload) -> Ledger:
         return msgspec.structs.replace(ledger, reservations=kept)
     try:
         held = demand.held(workload.pod) if demand.charged(workload.pod) else {}
+        held = costs.of(held, workload.pod, inventory)
     except QuantityError:
         held = {}
     folded = {key: max(0, amount - held.get(key, 0)) for key, amount in ledger.folded.items()}

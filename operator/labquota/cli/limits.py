@@ -13,7 +13,7 @@ from labquota.cli.failures import BadInput, Forbidden
 from labquota.cli.flags import Target
 from labquota.cli.identity import Identity
 from labquota.cli.ruling import Answer
-from labquota.quota.limits import Limit, Limits
+from labquota.quota.limits import Limit, Limits, shown
 from labquota.quota.owners import Owner
 from labquota.quota.resources import parse_limit
 
@@ -63,7 +63,7 @@ def command(
       3  the cluster does not answer, does not permit it, or has no labquota
     """  # noqa: D301  # \b is click's mark
     answer = _from_files(owner, config, target) if config else _from_cluster(owner, target)
-    caps = {key: limit.amount for key, limit in answer.limits.aggregate.items()}
+    caps = {key: limit.amount for key, limit in shown(answer.limits.aggregate).items()}
     if aggregate_gpu_limit:
         click.echo(imports.aggregate_gpu_limit(caps))
     elif aggregate:

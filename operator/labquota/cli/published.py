@@ -8,6 +8,7 @@ from labquota.kube.errors import NotFound
 from labquota.quota import owners, resources
 from labquota.quota.ledger import Ledger, Reservation
 from labquota.quota.owners import Owner
+from labquota.quota.points import COMPUTE, EQUIVALENTS, SLOTS
 from labquota.quota.quantities import QuantityError
 
 
@@ -33,6 +34,16 @@ def amounts(shown: dict[str, str]) -> dict[str, int]:
 
 def as_ledger(usage: OwnerUsage) -> Ledger:
     """A ledger of the same totals; what is reserved is in one piece, since a budget does not tell them apart."""
-    reserved = amounts(usage.status.reserved)
+    points = usage.status.points
+    reserved = _exact(amounts(usage.status.reserved), points.reserved_compute, points.reserved_memory)
     one = Reservation(uid="", namespace="", name="", version="", before={}, after=reserved)
-    return Ledger(folded=amounts(usage.status.used), reservations=(one,) if reserved else ())
+    return Ledger(
+        folded=_exact(amounts(usage.status.used), points.compute, points.memory),
+        reservations=(one,) if reserved else (),
+    )
+
+
+def _exact(found: dict[str, int], compute: int, memory: int) -> dict[str, int]:
+    """With the two ledgers behind gpu-equivalents in its place."""
+    both = {key: each for key, each in ((COMPUTE, compute), (SLOTS, memory)) if each}
+    return {key: each for key, each in found.items() if key != EQUIVALENTS} | both

@@ -1,14 +1,15 @@
 """How an answer is shown: the whole reckoning, from each container's demand to what would remain."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from labquota.cli import output
+from labquota.cli import output, pricelist
 from labquota.cli.judging import Result
-from labquota.quota import demand, explain
+from labquota.quota import costs, demand, explain
 from labquota.quota.amounts import Amounts
-from labquota.quota.limits import Limit
+from labquota.quota.limits import Limit, shown
 from labquota.quota.pods import Pod, Spec
+from labquota.quota.points import together
 from labquota.quota.quantities import QuantityError
 from labquota.quota.resources import UNLIMITED, show
 
@@ -27,13 +28,18 @@ def view(result: Result) -> list[Any]:
         f"Group:  {group}" + (f", enforcement {limits.enforcement}" if limits.group else ""),
         "",
     ]
-    keys = [key for key in case.reservation.after if key != "pods"]
+    asked = together(result.asked)
+    keys = [key for key in asked if key != "pods"]
     rows = [
         [name, kind, *(show(key, amounts[key]) if key in amounts else "" for key in keys)]
-        for name, kind, amounts in _containers(workload.pod)
+        for name, kind, amounts in _containers(result)
     ]
-    rows.append(["one pod", "", *(show(key, case.reservation.after[key]) for key in keys)])
-    parts += [output.table(("demand of", "kind", *keys), rows, numbers=keys), ""]
+    rows.append(["one pod", "", *(show(key, asked[key]) for key in keys)])
+    parts += [
+        output.table(("demand of", "kind", *keys), rows, numbers=keys),
+        "",
+        *pricelist.view(result.items),
+    ]
     columns = (
         "resource",
         "asked",
@@ -78,9 +84,10 @@ def shape(result: Result) -> dict[str, Any]:
         "demand": {
             "containers": [
                 {"name": name, "kind": kind, "amounts": _shown(amounts)}
-                for name, kind, amounts in _containers(workload.pod)
+                for name, kind, amounts in _containers(result)
             ],
-            "pod": _shown(case.reservation.after),
+            "pod": _shown(together(result.asked)),
+            "gpus": pricelist.shape(result.items),
         },
         "resources": {
             row["resource"]: {_camel(key): value for key, value in row.items() if key != "resource"}
@@ -114,11 +121,12 @@ def _answer(result: Result) -> Iterator[Any]:
 
 def _budget(result: Result) -> Iterator[dict[str, str | None]]:
     """A row for each resource that is limited or asked for: what is asked, held and allowed."""
-    limits, asked = result.case.limits, result.case.reservation.after
-    keys = {**limits.aggregate, **limits.per_pod, **asked}
-    for key in sorted(keys, key=lambda key: (key not in limits.aggregate, key)):
-        limit, per_pod = limits.aggregate.get(key), limits.per_pod.get(key)
-        used, reserved = result.used.get(key, 0), result.reserved.get(key, 0)
+    asked, all_used, all_reserved = map(together, (result.asked, result.used, result.reserved))
+    aggregate, each_pod = shown(result.case.limits.aggregate), shown(result.case.limits.per_pod)
+    keys = {**aggregate, **each_pod, **asked}
+    for key in sorted(keys, key=lambda key: (key not in aggregate, key)):
+        limit, per_pod = aggregate.get(key), each_pod.get(key)
+        used, reserved = all_used.get(key, 0), all_reserved.get(key, 0)
         remains = None
         if limit is not None and limit.amount is not None:
             remains = show(key, max(0, limit.amount - used - reserved))
@@ -135,9 +143,9 @@ def _budget(result: Result) -> Iterator[dict[str, str | None]]:
         }
 
 
-def _containers(pod: Pod) -> Iterator[tuple[str, str, Amounts]]:
+def _containers(result: Result) -> Iterator[tuple[str, str, Amounts]]:
     """What each container asks for by itself, the pod's overhead, and its pod-level resources."""
-    spec = pod.spec
+    spec = result.workload.pod.spec
     parts = [(each.name, "container", Spec(containers=[each])) for each in spec.containers]
     for each in spec.init_containers:
         kind = "sidecar" if each.restart_policy == "Always" else "init"
@@ -148,10 +156,10 @@ def _containers(pod: Pod) -> Iterator[tuple[str, str, Amounts]]:
         parts.append(("(whole pod)", "pod-level", Spec(resources=spec.resources)))
     for name, kind, part in parts:
         try:
-            amounts = demand.asked(Pod(spec=part))
+            amounts = costs.at(demand.asked(Pod(spec=part)), result.placement, result.inventory)
         except QuantityError:
             amounts = {}  # the refusal names it
-        yield name, kind, {key: amount for key, amount in amounts.items() if key != "pods"}
+        yield name, kind, {key: amount for key, amount in together(amounts).items() if key != "pods"}
 
 
 def _amount(key: str, limit: Limit | None) -> str | None:
@@ -160,7 +168,7 @@ def _amount(key: str, limit: Limit | None) -> str | None:
     return UNLIMITED if limit.amount is None else show(key, limit.amount)
 
 
-def _shown(amounts: Amounts) -> dict[str, str]:
+def _shown(amounts: Mapping[str, int]) -> dict[str, str]:
     return {key: show(key, amount) for key, amount in sorted(amounts.items())}
 
 

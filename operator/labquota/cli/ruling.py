@@ -9,7 +9,7 @@ from labquota.api import UsageLimit
 from labquota.cli import output
 from labquota.cli.identity import Identity
 from labquota.quota import resources
-from labquota.quota.limits import Limit, Limited, Limits
+from labquota.quota.limits import Limit, Limited, Limits, shown
 from labquota.quota.owners import Owner
 
 
@@ -40,10 +40,8 @@ def show(answer: Answer, form: str) -> None:
         click.echo(f"Suspended:   by {limits.suspended}: no new pods")
     if not limits.allow_whole_gpu:
         click.echo(f"Whole GPUs:  not allowed ({limits.whole_gpu_source})")
-    rows = [
-        [key, *_cells(limits.aggregate, key), *_cells(limits.per_pod, key)]
-        for key in sorted({*limits.aggregate, *limits.per_pod})
-    ]
+    aggregate, per_pod = shown(limits.aggregate), shown(limits.per_pod)
+    rows = [[key, *_cells(aggregate, key), *_cells(per_pod, key)] for key in sorted({*aggregate, *per_pod})]
     if rows:
         click.echo()
         columns = ("resource", "limit", "set by", "per pod", "per pod set by")
@@ -82,5 +80,5 @@ def _shape(answer: Answer) -> dict[str, Any]:
 def _layer(limited: Limited) -> dict[str, Any]:
     return {
         key: msgspec.to_builtins(UsageLimit(limit=_amount(key, limit), source=limit.source))
-        for key, limit in sorted(limited.items())
+        for key, limit in sorted(shown(limited).items())
     }

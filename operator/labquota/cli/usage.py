@@ -11,6 +11,7 @@ from labquota.cli import budget, flags, gathering, identity, output, published
 from labquota.cli.cluster import Cluster
 from labquota.cli.failures import NO, Forbidden
 from labquota.cli.flags import Target
+from labquota.quota.limits import shown as shown_limits
 from labquota.quota.owners import Owner
 from labquota.quota.resources import UNLIMITED, show
 
@@ -70,7 +71,7 @@ def _read(reached: Cluster, owner: Owner) -> OwnerUsageStatus:
         key: UsageLimit(
             limit=UNLIMITED if each.amount is None else show(key, each.amount), source=each.source
         )
-        for key, each in sorted(limits.aggregate.items())
+        for key, each in sorted(shown_limits(limits.aggregate).items())
     }
     return OwnerUsageStatus(group=limits.group or "", enforcement=limits.enforcement, limits=shown)
 

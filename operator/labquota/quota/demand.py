@@ -8,7 +8,7 @@ Where Kubernetes' own numbers wrap around, these saturate.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from labquota.quota import gpus, quantities, sums
@@ -94,6 +94,16 @@ def unset(pod: Pod, keys: Iterable[str]) -> dict[str, list[str]]:
             if name not in resources.limits and (of_limits or name not in resources.requests):
                 missing.setdefault(key, []).append(container.name)
     return missing
+
+
+def mentions(pod: Pod, meant: Callable[[str], bool]) -> bool:
+    """Whether any container asks for a resource of such a name."""
+    return any(
+        meant(name)
+        for one in (*pod.spec.containers, *pod.spec.init_containers)
+        for lists in (one.resources.requests, one.resources.limits)
+        for name in lists
+    )
 
 
 def _demand(pod: Pod, *, held: bool) -> Amounts:
