@@ -265,6 +265,12 @@ def test_what_is_remembered_never_makes_one_gpu_into_two() -> None:
     assert [each.uuid for each in remember(now, before)] == ["GPU-a", "GPU-b"]
 
 
+def test_a_new_card_is_not_taken_for_the_one_in_whose_place_it_is() -> None:
+    before = [GPU(index=0, uuid="GPU-a", model="NVIDIA A100")]
+    now = [GPU(index=0, uuid="GPU-c", health="Unreadable")]
+    assert remember(now, before) == tuple(now)
+
+
 def test_a_lost_gpu_keeps_its_cut_at_the_index_that_it_has_now() -> None:
     slices = (MigDevice(uuid="MIG-1", gpu_instance=1, compute_instance=0, profile="3g.20gb"),)
     before = [GPU(index=1, uuid="GPU-b", minor=1, mig_mode="Enabled", memory=40960, mig_devices=slices)]

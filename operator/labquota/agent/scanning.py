@@ -52,7 +52,7 @@ def scan(before: Iterable[GPU] = ()) -> Scan:
         nvml_version=library,
         gpus=remember([each.gpu for each in found], before),
         processes=tuple(process for each in found for process in each.processes),
-        unlisted={each.gpu.uuid: each.unlisted for each in found if each.unlisted},
+        unlisted={each.gpu.uuid: each.unlisted for each in found if each.gpu.uuid and each.unlisted},
     )
 
 
@@ -65,7 +65,8 @@ def remember(now: Iterable[GPU], before: Iterable[GPU]) -> tuple[GPU, ...]:
     there = {each.uuid for each in gpus if each.uuid}
     by_uuid = {each.uuid: each for each in before if each.uuid}
     by_index = {each.index: each for each in by_uuid.values() if each.uuid not in there}
-    return tuple(_filled(each, by_uuid.get(each.uuid) or by_index.get(each.index)) for each in gpus)
+    known = [by_uuid.get(each.uuid) if each.uuid else by_index.get(each.index) for each in gpus]
+    return tuple(_filled(each, old) for each, old in zip(gpus, known, strict=True))
 
 
 def _filled(gpu: GPU, before: GPU | None) -> GPU:
