@@ -16,7 +16,7 @@ HISTORIES ?= 100000
 VERSIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install control-plane test test-unit test-property test-nvml test-simulation test-mutants test-differential test-hostile test-cluster test-full test-matrix test-storm lint format demo bench bench-operator soak storm simulate clean
+.PHONY: help venv install control-plane test test-unit test-property test-nvml test-simulation test-mutants test-differential test-hostile test-cluster test-full test-matrix test-storm lint format demo bench bench-operator bench-agent soak storm simulate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ storm: control-plane ## Storms for as long as you say: SECONDS=3600 SEED=7; PROF
 
 bench-operator: control-plane ## Measure the operator among 100,000 pods alone
 	@$(RUN) -m bench --operator $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
+
+bench-agent: control-plane ## Measure an agent on a node of 8 GPUs of 7 slices alone
+	@$(RUN) -m bench --agent $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
 
 soak: control-plane ## Let 100,000 pods live and end, and look that nothing is left; PODS=5000 for fewer
 	@$(RUN) -m soak $(if $(PODS),--pods $(PODS)) $(if $(CHECKPOINTS),--checkpoints $(CHECKPOINTS))

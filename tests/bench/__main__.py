@@ -17,11 +17,11 @@ from typing import NoReturn
 import msgspec
 import uvloop
 
-from bench import creating, crowded, freeing, growing, plan, reviewing, rollout, targets
+from bench import agents, creating, crowded, freeing, growing, plan, reviewing, rollout, targets
 from bench.report import report
 from bench.rows import BenchError, Row, by_key
 from bench.site import CASES, PEOPLE, Site, open_site
-from controlplane import ControlPlaneError
+from controlplane import ControlPlane, ControlPlaneError
 from harness.storming import unchecked
 
 _BEGAN = time.monotonic()
@@ -46,8 +46,12 @@ def steps(site: Site, chosen: plan.Plan) -> list[Step]:
         ("finished pods", partial(freeing.finished_pods, site, chosen)),
         ("CPU of the webhook", partial(reviewing.review_cpu, site, chosen)),
         (f"an owner with {chosen.many:,} pods", partial(growing.large, site, chosen)),
+        (_AGENT, partial(agents.agent, site.plane, chosen, _say)),
         *operator(site, chosen),
     ]
+
+
+_AGENT = "an agent with 8 GPUs of 7 slices"
 
 
 def operator(site: Site, chosen: plan.Plan) -> list[Step]:
@@ -56,6 +60,18 @@ def operator(site: Site, chosen: plan.Plan) -> list[Step]:
         (f"the operator among {chosen.crowd:,} pods", partial(crowded.operator, site, chosen, _say)),
         ("creates while an operator lists all of them", partial(crowded.meanwhile, site)),
     ]
+
+
+async def measure_agent(chosen: plan.Plan) -> tuple[list[Row], list[str]]:
+    """The agent's rows alone, on a control plane without the rest of labquota.
+
+    Raises:
+        BenchError, ControlPlaneError: nothing can be measured.
+    """
+    _say("starting a control plane")
+    with ControlPlane(nodes=1) as plane:
+        _say(_AGENT)
+        return await agents.agent(plane, chosen, _say), []
 
 
 async def measure(chosen: plan.Plan, *, operator_alone: bool) -> tuple[list[Row], list[str]]:
@@ -93,10 +109,12 @@ def main() -> int:
     parser.add_argument(
         "--operator", action="store_true", help="only what the operator costs in a large cluster"
     )
+    parser.add_argument("--agent", action="store_true", help="only what an agent costs on its node")
     options = parser.parse_args()
+    chosen = plan.QUICK if options.quick else plan.FULL
     try:
         rows, wrong = uvloop.run(
-            measure(plan.QUICK if options.quick else plan.FULL, operator_alone=options.operator)
+            measure_agent(chosen) if options.agent else measure(chosen, operator_alone=options.operator)
         )
     except (*_CLEAR, BaseExceptionGroup) as error:
         print(f"bench: {_first(error)}", file=sys.stderr)

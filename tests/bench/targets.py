@@ -81,6 +81,9 @@ TARGETS = (
     Target("pod-memory", "operator memory a pod: at most 400 bytes", most=400),
     Target("freed", "a finished pod's budget is free again: at most 1 s, p50", most=1000),
     Target("freed-max", "  and the slowest", most=1000),
+    Target("agent-cpu", "agent with 8 GPUs of 7 slices: at most 1 % of a core", most=1.0),
+    Target("agent-memory", "  and 60 MB", most=60),
+    Target("agent-writes", "  and no write but its heartbeat", most=2),
 )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from controlplane import ControlPlane
 from harness import CREATE_SECONDS, OWNERS, Installation, World
+from kubelet.gpunode import install
 
 _LEFT_OPEN = r"ignore:Exception ignored in. <(socket\.socket|function _SelectorTransport):"
 """The test client's: aiohttp forgets a connection that the API server closes while a large body is being sent."""
@@ -44,4 +45,12 @@ def stamping(request: pytest.FixtureRequest) -> Iterator[tuple[ControlPlane, Ins
 def lab(stamping: tuple[ControlPlane, Installation]) -> Iterator[World]:
     """A world on either; the same must hold in both."""
     with World(*stamping) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def gpu_world(control_plane: ControlPlane) -> Iterator[World]:
+    """A world for agents, which need definitions and rights, but neither webhook nor operator."""
+    install(control_plane)
+    with World(control_plane) as fresh:
         yield fresh

@@ -5,25 +5,16 @@ from typing import Any
 
 import pytest
 
-from controlplane import ControlPlane
 from harness import World
-from kubelet.gpunode import GpuNode, install
+from kubelet.gpunode import GpuNode
 
 A100 = "A100-SXM4-40GB"
 
 
 @pytest.fixture
-def world(control_plane: ControlPlane) -> Iterator[World]:
-    """Fresh names on the control plane of the whole run, with or without webhook and operator."""
-    install(control_plane)
-    with World(control_plane) as fresh:
-        yield fresh
-
-
-@pytest.fixture
-def node(world: World) -> Iterator[GpuNode]:
+def node(gpu_world: World) -> Iterator[GpuNode]:
     """A node with a whole GPU and one in three slices; the agent is to be started."""
-    with_slices = GpuNode(world.plane, world.name("node"), A100, A100)
+    with_slices = GpuNode(gpu_world.plane, gpu_world.name("node"), A100, A100)
     with_slices.nvml.cut(with_slices.nvml.gpus[1], ["3g.20gb", "1g.5gb", "1g.5gb"])
     try:
         yield with_slices.start(agent=False)
@@ -122,13 +113,15 @@ def test_a_replaced_driver_ends_the_agent_cleanly_with_a_code_of_its_own(node: G
     node.shows(lambda _: node.condition("Stale")[0] == "False")
 
 
-def test_nvml_is_left_alone_while_nvidias_tools_have_paused_its_clients(node: GpuNode, world: World) -> None:
+def test_nvml_is_left_alone_while_nvidias_tools_have_paused_its_clients(
+    node: GpuNode, gpu_world: World
+) -> None:
     """MIG reconfigured while in use: "In use by another client"."""
     path, label = f"/api/v1/nodes/{node.name}", "nvidia.com/gpu.deploy.client"
     node.start_agent()
     node.shows(lambda status: len(profiles(status)) == 3)
     for value in ("paused-for-mig-change", "false"):
-        world.plane.client.merge(path, {"metadata": {"labels": {label: value}}})
+        gpu_world.plane.client.merge(path, {"metadata": {"labels": {label: value}}})
         node.shows(lambda _: node.condition("NVMLAvailable")[:2] == ("Unknown", "Paused"))
         assert f"{label}={value}" in node.condition("Stale")[2]
         node.nvml.cut(node.nvml.gpus[1], ["7g.40gb"])
@@ -137,22 +130,22 @@ def test_nvml_is_left_alone_while_nvidias_tools_have_paused_its_clients(node: Gp
         node.waits(2.5)
         assert node.calls() == asked, "NVML was asked while it should be left alone"
         assert len(profiles(node.status())) == 3
-        world.plane.client.merge(path, {"metadata": {"labels": {label: "true"}}})
+        gpu_world.plane.client.merge(path, {"metadata": {"labels": {label: "true"}}})
         node.shows(lambda status: profiles(status) == ["7g.40gb"])
         node.nvml.cut(node.nvml.gpus[1], ["3g.20gb", "1g.5gb", "1g.5gb"])
         node.nvml.write()
         node.shows(lambda status: len(profiles(status)) == 3)
 
 
-def test_nothing_is_written_while_nothing_changes(node: GpuNode, world: World) -> None:
+def test_nothing_is_written_while_nothing_changes(node: GpuNode, gpu_world: World) -> None:
     node.start_agent()
-    where = world.namespace()
+    where = gpu_world.namespace()
     pod = node.pod("train", where, gpu=1)
-    world.plane.client.create(f"/api/v1/namespaces/{where}/pods", pod)
+    gpu_world.plane.client.create(f"/api/v1/namespaces/{where}/pods", pod)
     node.shows(lambda status: status["holders"])
     node.waits(1.5)
     version = node.stored()["metadata"]["resourceVersion"]
-    world.plane.client.merge(
+    gpu_world.plane.client.merge(
         f"/api/v1/namespaces/{where}/pods/train", {"metadata": {"annotations": {"note": "x"}}}
     )
     scans = node.calls()

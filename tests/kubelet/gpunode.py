@@ -7,6 +7,7 @@ host's /proc, and in no network but loopback.
 import json
 import os
 import shutil
+import ssl
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from controlplane import ControlPlane, Process, ports, ready
+from controlplane.client import Client
 from controlplane.nodes import gpu_node
 from controlplane.process import wait_until
 from harness import Installation, installing, manifests
@@ -152,6 +154,11 @@ class GpuNode:
         return manifests.pod(
             name, namespace, spec={"nodeName": self.name, **fields.pop("spec", {})}, **fields
         )
+
+    def client(self) -> Client:
+        """A client that calls as the agent."""
+        tls = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
+        return Client(self.plane.servers[0], tls, (self.folder / "token").read_text())
 
     def runs(self, pid: int, pod: str = "", command: str = "python3") -> None:
         """Show a process in the node's /proc: in the pod of a UID, or in none."""
