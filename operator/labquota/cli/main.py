@@ -12,6 +12,7 @@ _COMMANDS: Final = {
     # name: (module, one line for --help); the module holds a click command named `command`
     "limits": ("labquota.cli.limits", "Show what an owner may hold, and which object says so."),
     "usage": ("labquota.cli.usage", "Show what an owner holds against their limits, and which pods hold it."),
+    "gpus": ("labquota.cli.gpus", "Show GPUs, the slices that they are cut into, and who holds which."),
     "explain": (
         "labquota.cli.explain",
         "Say whether pods would pass, why or why not, with the whole reckoning.",
