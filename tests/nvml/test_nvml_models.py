@@ -4,6 +4,8 @@ import math
 
 import pytest
 
+from labquota.quota import models as priced
+from labquota.quota import profiles
 from nvml import MODELS, Model
 from nvml.placing import place
 from nvml.shapes import Profile
@@ -13,6 +15,8 @@ DEVICES = """
 2941 3182 31C2 2BB5
 """
 """Every PCI device id of the facts' table."""
+BY_ID_ALONE = ("NVIDIA H800L", "NVIDIA PG506-232")
+"""Names that say nothing of what they are."""
 CUT = [(model, profile) for model in MODELS.values() for profile in model.family.profiles]
 
 
@@ -65,6 +69,54 @@ def test_as_many_of_a_profile_fit_as_nvidia_says_and_not_one_more(model: Model, 
     assert len(place(model.family, [profile.name] * profile.most)) == profile.most
     with pytest.raises(ValueError, match="at most"):
         place(model.family, [profile.name] * (profile.most + 1))
+
+
+# Fact: usable memory as drivers report it (MiB).
+@pytest.mark.parametrize(
+    ("model", "sizes"),
+    [
+        ("A100-SXM4-40GB", "1g.5gb 4864, 1g.10gb 9856, 2g.10gb 9856, 3g.20gb 19968, 7g.40gb 40192"),
+        ("A100-SXM4-80GB", "1g.10gb 9856, 1g.20gb 19968, 3g.40gb 40192, 7g.80gb 80384"),
+        ("A30", "1g.6gb 5836, 2g.12gb 11672, 4g.24gb 23344"),
+    ],
+)
+def test_a_profile_has_the_memory_that_drivers_report(model: str, sizes: str) -> None:
+    family = MODELS[model].family
+    for name, _, memory in (each.partition(" ") for each in sizes.split(", ")):
+        assert family.profile(name).memory == int(memory)
+
+
+# Fact: legal placements (start: size in memory slots).
+@pytest.mark.parametrize(
+    ("model", "places"),
+    [
+        ("H200", {(1, 1): "0123456", (1, 2): "0246", (2, 2): "024", (3, 4): "04", (4, 4): "0", (7, 8): "0"}),
+        ("A30", {(1, 1): "0123", (2, 2): "02", (4, 4): "0"}),
+    ],
+)
+def test_a_profile_lies_where_nvidia_lets_it(model: str, places: dict[tuple[int, int], str]) -> None:
+    for each in MODELS[model].family.profiles:
+        assert "".join(map(str, each.starts)) == places[each.slices, each.size]
+
+
+@pytest.mark.parametrize(("model", "profile"), CUT, ids=lambda each: each.name)
+def test_the_table_of_prices_knows_it_by_device_and_by_name_and_prices_it_by_its_slots(
+    model: Model, profile: Profile
+) -> None:
+    """Two tables that were written apart, from the same facts."""
+    family, name = model.family, profiles.parse(profile.name)
+    assert name is not None
+    products = priced.by_product(model.name, family.memory)
+    known = priced.by_id(f"{model.device:04X}") or products[0]
+    assert products == (() if model.name in BY_ID_ALONE else (known,))
+    assert known.offers(name)
+    shape = next(
+        shape for each, shape in known.profiles if (each.gpu, each.gigabytes) == (name.gpu, name.gigabytes)
+    )
+    assert (shape.slices, shape.slots) == (profile.slices, profile.size)
+    assert shape.compute == 56 * profile.slices // family.slices
+    assert shape.memory == 56 * profile.size // family.slots
+    assert profile.most in {shape.most, 1}
 
 
 def test_profiles_of_a_model_differ_in_id_constant_and_name() -> None:
