@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from controlplane import build
 from controlplane.errors import ControlPlaneError
 
-__all__ = ["Binaries", "cache_folder", "find", "pinned"]
+__all__ = ["Binaries", "built", "cache_folder", "find", "pinned"]
 
 MODULES = Path(__file__).with_name("go")
 KUBERNETES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
@@ -74,15 +75,27 @@ def _built(module: str, names: tuple[str, ...]) -> dict[str, Path]:
         raise ControlPlaneError(
             f"LABQUOTA_KUBERNETES={module}: no such version is pinned here; there are {', '.join(pinned())}"
         )
-    stamp = build.stamp(source)
+    return built(source, names, build.stamp(source))
+
+
+def built(
+    source: Path, names: tuple[str, ...], stamp: build.Stamp, env: Mapping[str, str] | None = None
+) -> dict[str, Path]:
+    """Programs of the Go module in `source`, from the cache or built into it.
+
+    Args:
+        source: a folder with go.mod, go.sum and perhaps Go files: by all of these they are kept.
+        names: what its tools are called.
+        stamp: what the build is called.
+        env: more of the compiler's environment.
+    """
     digest = sha256(platform.machine().encode())
-    for file in ("go.mod", "go.sum"):
-        digest.update((source / file).read_bytes())
+    for file in sorted(each for each in source.rglob("*") if each.is_file()):
+        digest.update(file.read_bytes())
     folder = cache_folder() / f"{stamp.name}-{digest.hexdigest()[:12]}"
-    paths = {name: folder / name for name in names}
     if not folder.is_dir():
-        build.build(source, folder, names, stamp)
-    return paths
+        build.build(source, folder, names, stamp, env)
+    return {name: folder / name for name in names}
 
 
 def _assets(folder: Path) -> dict[str, Path]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -44,10 +44,19 @@ def stamp(source: Path) -> Stamp:
     return Stamp(f"{product.rsplit('/', 1)[1]}-{version[1].removeprefix('v')}", version[1], go[1])
 
 
-def build(source: Path, folder: Path, names: tuple[str, ...], what: Stamp) -> None:
-    """Build the tools of the module in `source` into `folder`, unless another process has just done so."""
+def build(
+    source: Path,
+    folder: Path,
+    names: tuple[str, ...],
+    what: Stamp,
+    more: Mapping[str, str] | None = None,
+) -> None:
+    """Build the tools of the module in `source` into `folder`, unless another process has just done so.
+
+    `more` is added to the compiler's environment.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_suffix(".lock"), what.name):
+    with _alone(folder.with_name(f"{folder.name}.lock"), what.name):
         if folder.is_dir():
             return
         began = time.monotonic()
@@ -55,7 +64,7 @@ def build(source: Path, folder: Path, names: tuple[str, ...], what: Stamp) -> No
         go, env = toolchain.find(what.go, folder.parent)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as name:
             out = Path(name) / folder.name
-            _compile(go, env, source, out, what)
+            _compile(go, {**env, **(more or {})}, source, out, what)
             if (out / "server").exists():
                 (out / "server").rename(out / "etcd")  # etcd's main package is called server
             missing = [each for each in names if not (out / each).exists()]
@@ -96,7 +105,7 @@ def _ldflags(what: Stamp) -> str:
         "buildDate": "1970-01-01T00:00:00Z",
     }
     packages = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]
-    if what.name.startswith("kwok"):
+    if not what.name.startswith("kube"):
         packages, values = [], {}
     stamps = [f"-X {package}.{key}={value}" for package in packages for key, value in values.items()]
     return " ".join(["-s", "-w", *stamps])
