@@ -16,7 +16,7 @@ HISTORIES ?= 100000
 VERSIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install control-plane test test-unit test-property test-nvml test-simulation test-mutants test-differential test-hostile test-cluster test-full test-matrix test-storm lint format demo bench bench-operator bench-agent soak storm simulate clean
+.PHONY: help venv install control-plane test test-unit test-property test-nvml test-simulation test-mutants test-differential test-hostile test-cluster test-full test-matrix test-node test-storm lint format demo bench bench-operator bench-agent soak storm simulate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test-full: venv ## Every cluster test, also without policies and the long ones, 
 
 test-matrix: venv ## The cluster tests on Kubernetes 1.34, 1.35 and 1.36, each built once; VERSIONS="1.34" for some
 	@$(RUN) tests/matrix.py $(VERSIONS)
+
+test-node: venv ## A real kubelet, containerd and NVIDIA's device plugin on made-up GPUs; needs Linux, root and a C compiler
+	@$(RUN) tests/stages.py control-plane node
 
 test-storm: venv ## Two minutes of storms while everything is killed, frozen, cut off and slowed
 	@$(RUN) tests/stages.py control-plane storm

@@ -1,7 +1,7 @@
 """Runs the stages of `make test` in order, and ends with what passed, failed and was skipped, and the time of each.
 
-`python tests/stages.py [STAGE...]`: all of them, or those named. A skipped test is a failure: it proves nothing, and
-nobody looks at it again.
+`python tests/stages.py [STAGE...]`: all of them (but `node`), or those named. A skipped test is a failure: it proves
+nothing, and nobody looks at it again.
 """
 
 import argparse
@@ -71,6 +71,12 @@ def control_plane() -> Result:
     return Result(failed=1) if done.returncode else Result(passed=1)
 
 
+def node() -> Result:
+    """A real GPU node: first whether this machine lets us, and its programs; then the tests on it."""
+    done = subprocess.run([sys.executable, "-m", "node"], cwd=TESTS, check=False)
+    return Result(failed=1) if done.returncode else pytest("node")
+
+
 def pytest(*folders: str, options: Iterable[str] = ()) -> Result:
     """The tests in some folders of tests/. None at all counts as a failure."""
     with tempfile.TemporaryDirectory() as name:
@@ -113,7 +119,10 @@ STAGES: dict[str, Callable[[], Result]] = {
     ),  # on control planes of their own, or none
     "hostile": lambda: pytest("hostile"),
     "storm": lambda: pytest("storm"),
+    "node": node,
 }
+ALONE = ("node",)
+"""Not among all: they need more than Python and a package registry."""
 
 BESIDE = ("unit", "property", "nvml", "simulation", "mutants", "differential", "planes")
 """Run one after the other on the second core while `FIRST` runs on the first."""
@@ -126,8 +135,9 @@ def main() -> int:
     # Whoever runs this in the background has us ignore Ctrl-C, and all our children with us; some tests send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"one of {', '.join(STAGES)}; default all")
-    chosen = parser.parse_args().stages or list(STAGES)
+    about = f"one of {', '.join(STAGES)}; default all but {', '.join(ALONE)}"
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=about)
+    chosen = parser.parse_args().stages or [name for name in STAGES if name not in ALONE]
     unknown = [name for name in chosen if name not in STAGES]
     if unknown:
         parser.error(f"no stage {', '.join(unknown)}; there are {', '.join(STAGES)}")
