@@ -9,6 +9,9 @@ def test_a_pod_with_gpus_gets_an_allocation_that_goes_with_it_and_waits_for_its_
     async def scenario(lab: Lab) -> None:
         uid = lab.pod("train", node="")
         lab.pod("web", cpu=1)
+        await settle()
+        assert not lab.allocation(uid), "nothing is given to a pod that waits for a node"
+        lab.pod("train", uid=uid)
         await settle(1.0)
         made = lab.allocation(uid)
         assert made["spec"] == {
