@@ -1,4 +1,4 @@
-"""GPUAllocation: which devices a pod holds, from when it has a node; or, without a pod, devices that are kept free for somebody."""
+"""GPUAllocation: which devices a pod holds, once it has a node; or, without a pod, devices kept free for somebody."""
 
 from typing import Annotated
 
