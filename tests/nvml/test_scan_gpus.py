@@ -82,6 +82,19 @@ def test_an_index_that_is_answered_with_invalid_argument_is_a_hole_as_well(node:
     assert (gpu.health, gpu.message) == ("Healthy", "")
 
 
+@pytest.mark.parametrize(
+    "function", ["nvmlDeviceGetGpuInstanceId", "nvmlDeviceGetAttributes", "nvmlDeviceGetUUID"]
+)
+def test_a_device_that_is_destroyed_while_it_is_read_is_no_device_and_no_fault(
+    node: Node, function: str
+) -> None:
+    node.cut(node.gpus[0], ["1g.5gb"] * 3)
+    node.gpus[0].instances[1].errors[function] = 2
+    gpu = scan(node.write().environment()).gpus[0]
+    assert [each.index for each in gpu.mig_devices] == [0, 2]
+    assert (gpu.health, gpu.message) == ("Healthy", "")
+
+
 # Fact: One broken handle must not hide the others.
 @pytest.mark.parametrize("function", ["nvmlDeviceGetMigDeviceHandleByIndex", "nvmlDeviceGetUUID"])
 def test_one_broken_mig_handle_hides_no_other_and_is_told(node: Node, function: str) -> None:
