@@ -7,6 +7,7 @@ operator, on the command line and in a simulation, and the import contracts hold
 Read in this order:
 
 * `quantities`, `resources`, `gpus`: numbers and names. Amounts are exact integers in base units.
+* `profiles`, `models`, `prices`, `offers`, `placing`, `inventory`, `costs`: what GPUs cost, and where a pod may run.
 * `pods`, `defaulting`, `resizes`, `sums`, `demand`: what one pod asks for, as the
   Kubernetes scheduler reckons it.
 * `owners`, `limits`, `world`: who pays, and how much they may hold.

@@ -38,8 +38,8 @@ def asked(pod: Pod) -> Amounts:
 
     Returns:
         Amounts in base units: `pods`, `gpu`, requests and limits, extended resources by their own names.
-        Zero amounts are left out. A GPU-like name that cannot be counted is one unit of `gpu` each; it is
-        for the caller to refuse it (`gpus.unknown`).
+        Zero amounts are left out. Whatever is called like a GPU is one unit of `gpu` each; what it costs, and
+        whether anybody knows it, is for `costs` to say.
 
     Raises:
         QuantityError: A quantity is malformed or negative; the message names its container.
@@ -135,7 +135,7 @@ def _amounts(requests: NanoList, limits: NanoList) -> Amounts:
 def _requested(name: str) -> tuple[str, int, int]:
     """For a requested resource its key ("" for none), nano-units in a base unit, and GPU units of one."""
     if "/" in name:
-        return name, NANO, 1 if gpus.unknown([name]) else gpus.units(name)
+        return name, NANO, int(gpus.is_gpu_like(name))
     if name in _LIMITED or name.startswith("hugepages-"):
         return f"requests.{name}", step(f"requests.{name}"), 0
     return "", NANO, 0  # the API server refuses such a pod; the name may be one of our own keys
