@@ -18,6 +18,15 @@ def test_a_slow_fold_takes_out_only_what_its_sums_hold() -> None:
     play(script, 12, limits={"gpu": "12"})
 
 
+def test_a_pod_that_comes_while_a_fold_is_under_way_is_in_its_sums_or_stays_reserved() -> None:
+    def script(rng: random.Random) -> Sequence[Step]:
+        slow = [woe(1.0, "slow", name, seconds=6.0, factor=30.0) for name in BOTH]
+        pods = [create(1.05 + 0.2 * number + rng.random() * 0.2, f"p-{number}", 1) for number in range(24)]
+        return [*slow, *pods]
+
+    play(script, 14, limits={"gpu": "26"})
+
+
 def test_what_ends_while_a_fold_is_written_is_folded_too() -> None:
     def script(rng: random.Random) -> Sequence[Step]:
         pods = [create(0.0, f"p-{number}", 1) for number in range(8)]
