@@ -66,7 +66,8 @@ def test_a_path_names_the_pod_and_the_container(path: str, runs: list[Run]) -> N
 
 def test_in_the_first_version_the_hierarchies_say_the_same_and_one_with_a_pod_counts() -> None:
     path = f"/kubepods/burstable/pod{UID}/{BOX}"
-    text = f"12:cpuset:/\n11:memory:{path}\n10:devices:/\n4:cpu,cpuacct:{path}\n1:name=systemd:{path}\n0::/system.slice\n"
+    lines = "12:cpuset:/", f"11:memory:{path}", "10:devices:/", f"4:cpu,cpuacct:{path}", "0::/system.slice"
+    text = "\n".join([*lines, f"1:name=systemd:{path}", ""])
     assert cgroups.place(text) == Place(path, (Run(UID, BOX),))
 
 

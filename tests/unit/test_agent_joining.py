@@ -278,6 +278,10 @@ def test_while_the_kubelet_is_silent_who_asks_for_gpus_has_the_benefit_of_the_do
     processes = [process(OnGpu(), "uid-train"), process(OnGpu(), "uid-plain"), process(OnGpu())]
     found = Joiner(pods, DEFAULT).unaccounted(processes, (), complete=False)
     assert [each.pod for each in found] == ["plain", ""]
+    change(pods, "MODIFIED", pod("train", gpu=1, phase="Failed"))
+    assert len(Joiner(pods, DEFAULT).unaccounted(processes, (), complete=False)) == 3, (
+        "it holds nothing any more"
+    )
 
 
 def test_small_changes_of_memory_change_nothing() -> None:

@@ -91,7 +91,9 @@ async def test_any_other_value_of_the_label_keeps_nvml_closed(label: str) -> Non
     assert f"{LABEL}={label}" in scanner.statements[0].message
     assert scanner.gpus == OLD.gpus
     await scanner.look("true")
-    assert nvml.asked == 1, "the first thing to do when it is over"
+    await scanner.look(label)
+    await scanner.look("true")
+    assert nvml.asked == 2, "the first thing to do when it is over"
 
 
 @pytest.mark.parametrize("reason", ["DriverNotLoaded", "NoPermission", "LibraryNotFound", "NVMLError"])

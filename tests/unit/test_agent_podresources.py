@@ -166,5 +166,7 @@ def test_a_number_of_any_length_ends() -> None:
     with pytest.raises(wire.WireError, match="a number is too long"):
         list(wire.fields(b"\x08" + b"\xff" * 11))
     assert list(wire.fields(b"\x08\x96\x01\x12\x01a\x19" + b"\0" * 8 + b"\x25" + b"\0" * 4)) == [(2, b"a")]
+    with pytest.raises(wire.WireError, match="field 3 is cut off"):
+        list(wire.fields(b"\x19" + b"\0" * 7))
     with pytest.raises(wire.WireError, match="the number 0"):
         list(wire.fields(b"\x02\x00"))

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 _LEAST_SECONDS: Final = 1.0
 """From one turn to the next, however much happens: the kubelet answers only so many calls, and each turn may write."""
+_BLIND_TURNS: Final = 3
+"""In a row in which no process of NVML's exists: one may have ended meanwhile, all of them have not."""
 
 
 class Agent:
@@ -77,6 +79,7 @@ class Agent:
             Informer(api, node.PATH, node.decode, self._node, clock=clock, rng=rng, params=name),
         ]
         self._written = False
+        self._blind = 0
         self._granted: list[Grant] = []
         self._offered: list[Offer] = []
         self._started: frozenset[str] = frozenset()
@@ -147,8 +150,12 @@ class Agent:
                 return
 
     def _running(self, scanner: Scanner) -> list[Found]:
-        found = ((each, self._processes.find(each.pid)) for each in scanner.processes)
-        return [Found(each, running) for each, running in found if running is not None]
+        there = ((each, self._processes.find(each.pid)) for each in scanner.processes)
+        found = [Found(each, running) for each, running in there if running is not None]
+        self._blind = 0 if found or not scanner.processes else self._blind + 1
+        if self._blind == _BLIND_TURNS:
+            log.warning("processes that NVML tells of are not in %s: is it the host's?", self._settings.proc)
+        return found
 
     async def _ask_kubelet(self) -> None:
         started = self._pods.started()  # first: who is taken later is not meant by its answer
@@ -189,6 +196,8 @@ class Agent:
             last_scan_time=now.replace(microsecond=0),
             conditions=settle(self._writer.stored.conditions, statements, now),
         )
+        if not self._node.uid:
+            return  # what is written for a Node that is gone would stay for ever
         try:
             await self._writer.write(self.status, self._node.uid)
         except errors.KubeError as error:
