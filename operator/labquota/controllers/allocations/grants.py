@@ -11,6 +11,8 @@ import msgspec
 from labquota.controllers.charges import Charge
 from labquota.controllers.pods import Pods
 from labquota.kube.feed import Kind
+from labquota.quota.amounts import Amounts
+from labquota.quota.owners import Owner
 
 
 class Grant(NamedTuple):
@@ -47,6 +49,10 @@ class _Pod(msgspec.Struct, gc=False):
 _decode: Final = msgspec.json.Decoder(_Pod).decode
 
 
+_Seen = tuple[str, int, Owner, Amounts, tuple[Grant, ...] | None]
+"""What of a pod matters to its devices: its node, its state, its owner, what it asks for and what it was given."""
+
+
 class Listener(Protocol):
     """Who is told of pods with GPUs."""
 
@@ -68,7 +74,7 @@ class GpuPods:
         self._grants: dict[str, tuple[Grant, ...]] = {}
         self._on: dict[str, set[str]] = {}
         """UIDs by node."""
-        self._node_of: dict[str, str] = {}
+        self._seen: dict[str, _Seen] = {}
 
     def decode(self, raw: msgspec.Raw | bytes) -> Charge:
         """What the view keeps of a pod."""
@@ -83,7 +89,7 @@ class GpuPods:
 
     def has(self, uid: str) -> bool:
         """Whether there is such a pod, and it asks for GPUs."""
-        return uid in self._node_of
+        return uid in self._seen
 
     def grants(self, uid: str) -> tuple[Grant, ...]:
         """What a pod's status says that it was given."""
@@ -95,11 +101,11 @@ class GpuPods:
 
     def all(self) -> Iterator[str]:
         """UIDs of all pods with GPUs."""
-        return iter(self._node_of)
+        return iter(self._seen)
 
     def replaced(self, items: list[Charge], resource_version: str) -> None:
         """Take the whole set; what the view has lost with it is gone."""
-        before = {uid: charge for uid in self._node_of if (charge := self._view.find(uid)) is not None}
+        before = {uid: charge for uid in self._seen if (charge := self._view.find(uid)) is not None}
         self._view.replaced(items, resource_version)
         for uid, charge in before.items():
             if self._view.find(uid) is None:
@@ -124,11 +130,15 @@ class GpuPods:
 
     def _note(self, charge: Charge) -> None:
         uid, node = charge.uid, charge.node
-        if self._node_of.get(uid) != node:
+        new = node, charge.state, charge.owner, charge.amounts, self._grants.get(uid)
+        before = self._seen.get(uid)
+        if before == new:
+            return  # as after most events: nothing of it is about devices
+        if before is None or before[0] != node:
             self._leave(uid)
-            self._node_of[uid] = node
             if node:
                 self._on.setdefault(node, set()).add(uid)
+        self._seen[uid] = new
         self._told(charge, gone=False)
 
     def _forget(self, charge: Charge) -> None:
@@ -138,11 +148,11 @@ class GpuPods:
         self._told(charge, gone=True)
 
     def _leave(self, uid: str) -> None:
-        node = self._node_of.pop(uid, "")
-        if (there := self._on.get(node)) is not None:
+        seen = self._seen.pop(uid, None)
+        if seen is not None and (there := self._on.get(seen[0])) is not None:
             there.discard(uid)
             if not there:
-                del self._on[node]
+                del self._on[seen[0]]
 
 
 def _grants(raw: msgspec.Raw | bytes) -> Iterator[Grant]:
