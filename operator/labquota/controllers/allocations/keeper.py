@@ -154,7 +154,8 @@ class Keeper:
         lives = self._view.holds(charge)
         made = stored is None
         if stored is None:
-            if not lives or not charge.node:  # nothing is given to a pod that waits for a node, and many may wait
+            # nothing is given to a pod that waits for a node, and many may wait
+            if not lives or not charge.node:
                 self._forget(uid)
                 return False
             stored = await self._writer.create(_pod(charge), self._asks(charge), owned=True)
