@@ -73,3 +73,13 @@ def test_whoever_may_not_list_nodes_does_not_pretend_to_know_what_gpus_cost() ->
         "nodes may not be listed, so nobody knows which GPUs there are and what they cost: "
         "apply config/install/rbac.yaml of this release"
     )
+
+
+def test_whoever_may_not_list_allocations_does_not_pretend_to_know_what_is_held() -> None:
+    run(rights.check_holds(Permitting(gpuallocations=2)))
+    with pytest.raises(MissingRights) as caught:
+        run(rights.check_holds(Permitting(gpuallocations=10**6)))
+    assert str(caught.value) == (
+        "gpuallocations.labquota.dev may not be listed, so nobody knows what is held without a pod: "
+        "apply config/install/allocations.yaml of this release"
+    )

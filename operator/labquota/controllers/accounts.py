@@ -77,7 +77,10 @@ class Accounts:
             return None
         if not self._store.wrote(owner, self._folder.epoch):
             return None
-        if stored is not None and versions.newer(stored.ledger.view, self._view.version):
+        if stored is not None and (
+            versions.newer(stored.ledger.view, self._view.version)
+            or versions.newer(stored.ledger.holds, self._view.holds_version)
+        ):
             return None
         sums, folded = self._view.sums(owner), stored.ledger.folded if stored else {}
         return (stored.version if stored else "", _ledger(owner, sums, folded)) if sums != folded else None

@@ -225,7 +225,7 @@ async def run(settings: Settings) -> None:
         labquota.kube.errors.CredentialsError: No kubeconfig and no service account.
         labquota.ownership.OwnershipError: The owners' settings are wrong.
         labquota.gpusettings.GPUSettingsError: The GPU settings are wrong.
-        labquota.kube.rights.MissingRights: Something that leads to owners, or nodes, may not be read.
+        labquota.kube.rights.MissingRights: Something that leads to owners, nodes or holds may not be read.
         OSError: A port is taken.
     """
     async with HttpApi(credentials.load(), gather=_GATHER_SECONDS) as api:
@@ -237,6 +237,7 @@ async def run(settings: Settings) -> None:
 
         await rights.check(api, ownership.load(settings.owners))
         await rights.check_nodes(api)
+        await rights.check_holds(api)
         operator = Operator(api, settings, SystemClock(), random.Random())  # noqa: S311  jitter, not a secret
         operator.reports.append(
             functools.partial(handlers.run, operator.statuses, operator.allocations, take_signals)

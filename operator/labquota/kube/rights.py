@@ -22,6 +22,7 @@ _PATIENCE: Final = 10.0
 """Seconds until a right that was just granted has reached every API server, and more."""
 _PAUSE: Final = 0.5
 _PRICED_BY: Final = ("nodes", "gpunodes.labquota.dev")
+_HELD_BY: Final = ("gpuallocations.labquota.dev",)
 
 
 class MissingRights(Exception):  # noqa: N818  names what is wrong
@@ -69,6 +70,23 @@ async def check_nodes(api: Api, patience: float = _PATIENCE) -> None:
         raise MissingRights(
             f"{' and '.join(missing)} may not be listed, so nobody knows which GPUs there are and what they cost: "
             "apply config/install/rbac.yaml of this release"
+        )
+
+
+async def check_holds(api: Api, patience: float = _PATIENCE) -> None:
+    """Make sure that GPUAllocations may be watched: holds are charged by them.
+
+    Args:
+        api: The API server, as this process.
+        patience: Seconds for which a missing right is waited for.
+
+    Raises:
+        MissingRights: It is still missing.
+    """
+    if missing := await _lacking(api, "list", _HELD_BY, patience):
+        raise MissingRights(
+            f"{missing[0]} may not be listed, so nobody knows what is held without a pod: "
+            "apply config/install/allocations.yaml of this release"
         )
 
 
