@@ -31,7 +31,8 @@ class Permitting(Cluster):
         del params, timeout
         self.calls.append(("create", path))
         asked = json.loads(body)["spec"]["resourceAttributes"]
-        assert asked["verb"] == ("list" if "nodes" in asked["resource"] else "get")
+        watched = "nodes" in asked["resource"] or asked["resource"] == "gpuallocations"
+        assert asked["verb"] == ("list" if watched else "get")
         left = self.after.get(asked["resource"], 0)
         self.after[asked["resource"]] = left - 1
         return json.dumps({"status": {"allowed": left <= 0}}).encode()

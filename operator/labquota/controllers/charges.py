@@ -170,7 +170,14 @@ def _on(node: str) -> Placement:
 
 
 def of_hold(
-    uid: str, namespace: str, name: str, owner: Owner, amounts: Amounts, until: datetime | None, *, lasts: bool
+    uid: str,
+    namespace: str,
+    name: str,
+    owner: Owner,
+    amounts: Amounts,
+    until: datetime | None,
+    *,
+    lasts: bool,
 ) -> Charge:
     """What the view keeps of a hold: named so that no pod is, and charged while it lasts.
 
