@@ -166,6 +166,12 @@ def test_requests_in_flight_decide_only_where_they_do_in_each_ledger_that_is_exc
     found = examined(asking("c", p4g_20gb=1))
     judged = judge(found, {COMPUTE: 8, SLOTS: 7}, flying)
     assert "1 request in flight holds gpu-equivalents 0.571 for at most 44 s" in line(found, judged)
+    small = examined(asking("e", spec={"nodeName": "small"}, p1g_10gb=1))
+    tiny = Reservation("uid-d", "lab", "d", "", {}, {SLOTS: 1})
+    judged = judge(small, {COMPUTE: 48, SLOTS: 42}, tiny)
+    assert "1 request in flight holds gpu-equivalents 0.018" in line(small, judged), (
+        "compute has room as it is"
+    )
     judged = judge(found, {COMPUTE: 8, SLOTS: 42}, flying)
     assert "in flight" not in line(found, judged), "the memory would not do without it either"
 
