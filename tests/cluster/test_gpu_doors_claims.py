@@ -1,8 +1,10 @@
 """Claims of devices (DRA) on a real API server: GPUs among them are refused by name for limited owners."""
 
+import json
 from typing import Any
 
 from cluster.steps import codes, fill, held, line
+from cluster.test_cli import ask
 from harness import World
 from harness.manifests import Manifest, container
 
@@ -74,3 +76,20 @@ async def test_a_class_by_its_resource_name_is_refused_too(world: World) -> None
             assert codes(answer) == ["DRA_NOT_COUNTED"], answer.message
         other = {"example.com/widget": 1}
         await fill(client, held("widget", where, limits=other, requests=other))
+
+
+async def test_explain_says_what_the_webhook_says_of_claims_and_config_maps(world: World) -> None:
+    alice, where = world.user("alice"), world.namespace()
+    world.group("student", subjects=[world.owner(alice)], aggregate={"gpu": 3})
+    world.apply(template(where, "each", "gpu.nvidia.com"))
+    data = {"NVIDIA_VISIBLE_DEVICES": "all"}
+    meta = {"name": "env", "namespace": where}
+    world.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
+    claims = claiming(where, "claims", resourceClaimTemplateName="each")
+    takes = held("takes", where, containers=[container(envFrom=[{"configMapRef": {"name": "env"}}])])
+    async with world.client(alice) as client:
+        for pod, code in ((claims, "DRA_NOT_COUNTED"), (takes, "GPU_NOT_REQUESTED")):
+            refused = line(await client.create_pod(pod))
+            assert refused.startswith(f"{code}: ")
+            answer = json.loads(ask(alice, "explain", "-f", "-", "-o", "json", manifest=pod, code=1))
+            assert answer["results"][0]["message"] == refused

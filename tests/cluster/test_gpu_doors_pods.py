@@ -12,12 +12,12 @@ from harness.manifests import Manifest, container
 
 VISIBLE = "NVIDIA_VISIBLE_DEVICES"
 ALL = {"name": VISIBLE, "value": "all"}
-SLICE = {"mig": {"1g.10gb": 1}}
+SLICE = {"1g.10gb": 1}
 
 
 REACHING: dict[str, dict[str, Any]] = {
     "variable": {"containers": [container(env=[ALL])]},
-    "variable beside a slice": {"containers": [container(env=[ALL], **SLICE)]},
+    "variable beside a slice": {"containers": [container(env=[ALL], mig=SLICE)]},
     "variable of an init container": {"initContainers": [container("first", env=[ALL])]},
     "variable of a sidecar": {"initContainers": [container("side", env=[ALL], restartPolicy="Always")]},
     "variable from a field": {
@@ -52,7 +52,7 @@ async def test_pods_that_only_look_like_it_pass(world: World) -> None:
         env=[{"name": VISIBLE, "value": "void"}, {"name": "CUDA_VERSION", "value": "11.0"}],
         securityContext={"privileged": False, "allowPrivilegeEscalation": False},
     )
-    shapes = {"plain": [plain], "slice": [container(**SLICE)]}
+    shapes = {"plain": [plain], "slice": [container(mig=SLICE)]}
     async with world.client(alice) as client:
         for name, containers in shapes.items():
             await fill(client, held(name, where, containers=containers))

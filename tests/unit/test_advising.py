@@ -193,3 +193,17 @@ def test_a_bug_is_let_through_and_logged(
     monkeypatch.setattr(desk.replica.world, "limits_of", lambda *_: 1 / 0)
     assert run(desk.asks("deployments", gpu(5))) == []
     assert caplog.records[-1].message == "a workload cannot be judged"
+
+
+def test_a_workload_whose_pods_reach_for_gpus_is_told_at_once() -> None:
+    reaches = deployment(1)
+    main = reaches["spec"]["template"]["spec"]["containers"][0]
+    main["env"] = [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]
+    first, second = run(Desk().asks("deployments", reaches))
+    assert first == "labquota: no pod of this Deployment can ever run under the limits of user:alice:"
+    assert second.startswith(
+        'labquota: GPU_NOT_REQUESTED: container main sets NVIDIA_VISIBLE_DEVICES to "all" and'
+    )
+    main["envFrom"] = [{"configMapRef": {"name": "env"}}]
+    del main["env"]
+    assert run(Desk().asks("deployments", reaches)) == [], "what would have to be read is told by the pods"

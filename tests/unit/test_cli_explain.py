@@ -188,3 +188,31 @@ def test_broken_yaml_is_one_line_with_its_place() -> None:
 def test_an_unreadable_quantity_is_a_refusal_and_no_traceback() -> None:
     (result,) = explain(manifests.pod("train", cpu="1e999999999x", memory="1Gi"), code=1)["results"]
     assert result["message"].startswith('INVALID_REQUEST: container "main": cpu: quantity')
+
+
+def test_a_pod_that_reaches_for_gpus_is_refused_in_the_webhooks_words() -> None:
+    main = manifests.container(
+        "main", cpu=1, memory="1Gi", env=[{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]
+    )
+    (result,) = explain(manifests.pod("sly", containers=[main]), code=1)["results"]
+    assert result["message"].startswith(
+        'GPU_NOT_REQUESTED: container main sets NVIDIA_VISIBLE_DEVICES to "all" and so reaches GPUs'
+    )
+    (result,) = explain(manifests.deployment("sly", containers=[main]), code=1)["results"]
+    assert result["causes"][0]["field"] == "spec.containers[main].env[NVIDIA_VISIBLE_DEVICES]"
+
+
+def test_what_is_in_other_objects_is_left_out_without_a_cluster_and_told() -> None:
+    main = manifests.container("main", cpu=1, memory="1Gi", envFrom=[{"configMapRef": {"name": "env"}}])
+    done = run(
+        "explain", "-f", "-", *OFFLINE, stdin=yaml.safe_dump(manifests.pod("train", containers=[main]))
+    )
+    assert done.returncode == 0, done.stderr
+    assert "note: configmaps env is not looked at without a cluster, and may reach GPUs" in done.stderr
+
+
+def test_fields_that_are_left_empty_are_no_mistake() -> None:
+    pod = manifests.pod("train", cpu=1, memory="1Gi")
+    pod["spec"] |= {"volumes": None, "resourceClaims": None, "runtimeClassName": None}
+    pod["spec"]["containers"][0] |= {"env": None, "envFrom": None, "securityContext": None}
+    assert explain(pod)["allowed"]

@@ -95,7 +95,7 @@ def drawn(
     nodes: list[Node], monkeypatch: pytest.MonkeyPatch, encoding: str = "utf-8", *, wide: bool = False
 ) -> str:
     screen = _Screen()
-    screen.encoding = encoding  # type: ignore[misc]  # what a terminal would say
+    screen.encoding = encoding
     monkeypatch.setattr(sys, "stdout", screen)
     output.show(*drawing.view(nodes, wide=wide))
     return screen.getvalue()

@@ -15,7 +15,7 @@ from labquota.cli.flags import Target
 from labquota.cli.judging import Judge
 from labquota.cli.workloads import Workload
 from labquota.kube.errors import NotFound
-from labquota.quota import demand, pods
+from labquota.quota import demand, gleaning, pods
 from labquota.quota.amounts import Amounts
 from labquota.quota.points import EQUIVALENTS, LEDGERS
 from labquota.quota.quantities import QuantityError
@@ -137,7 +137,8 @@ def _stored(reached: Cluster, namespace: str, name: str) -> Workload:
     name = name.removeprefix("pod/").removeprefix("pods/")
     try:
         body = reached.get(f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(name)}")
-        return Workload("Pod", name, namespace, pods.decode(body), stored=True)
+        access = gleaning.convert(msgspec.json.decode(body))
+        return Workload("Pod", name, namespace, pods.decode(body), stored=True, access=access)
     except NotFound:
         raise BadInput(f"there is no pod {name} in namespace {namespace}") from None
     except msgspec.DecodeError as error:

@@ -6,6 +6,7 @@ create them.
 
 import msgspec
 
+from labquota.cli import looking
 from labquota.cli.chain import Chain
 from labquota.cli.facts import Facts
 from labquota.cli.identity import Identity
@@ -89,8 +90,10 @@ class Judge:
             namespace=workload.namespace,
             name=pod.metadata.name,
             pod=pod,
+            access=workload.access,
         )
         facts = self._facts
+        request = looking.complete(request, facts)
         case = admission.examine(request, facts.world, facts.now, facts.groups_of)
         ledger = self._ledger(owner, workload)
         used, reserved = ledger.folded, in_flight(ledger)

@@ -7,7 +7,8 @@ import msgspec
 
 from labquota.cli import output
 from labquota.cli.failures import BadInput, line
-from labquota.quota import pods
+from labquota.quota import gleaning, pods
+from labquota.quota.access import Access
 from labquota.quota.pods import Pod
 
 MOST_PODS: Final = 10_000
@@ -26,6 +27,8 @@ class Workload(msgspec.Struct, frozen=True):
     """A controller makes its pods."""
     stored: bool = False
     """It is a pod that exists."""
+    access: Access | None = None
+    """What may lead out of the pod to GPUs that it does not ask for."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
@@ -93,14 +96,15 @@ def _workload(manifest: dict[str, Any], where: str, namespace: str) -> Workload 
             return None
         count = _count(kind, spec, f"{where}: {kind}/{name}")
     try:
-        pod = pods.convert({"metadata": template.get("metadata"), "spec": template.get("spec")})
+        made = {"metadata": template.get("metadata"), "spec": template.get("spec")}
+        pod, access = pods.convert(made), gleaning.convert(made)
     except msgspec.ValidationError as error:
         raise BadInput(f"{where}: {kind}/{name}: {line(error)}") from error
     if not pod.spec.containers:
         if kind != "Pod":
             return None
         raise BadInput(f"{where}: Pod/{name} has no containers")
-    return Workload(kind, name, namespace, pod, count, templated=kind != "Pod")
+    return Workload(kind, name, namespace, pod, count, templated=kind != "Pod", access=access)
 
 
 def _count(kind: str, spec: dict[str, Any], where: str) -> int:

@@ -1,7 +1,7 @@
 """A first look at a pod under review: whether it holds anything by which containers reach what they do not ask for.
 
 Every pod is looked at, and few hold any of it. So those parts are skipped as text by the decoder, searched for a word,
-and let go again, for they would keep the whole review in memory; what is found has `access` decode it properly.
+and let go again, for they would keep the whole review in memory; what is found has `gleaning` decode it properly.
 """
 
 from typing import Final

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from labquota.quota import admission, fitting, owners, rollouts, workloads
+from labquota.quota.access import Access
 from labquota.quota.cases import Case, Request
 from labquota.quota.fitting import Fit
 from labquota.quota.ledger import EMPTY, Book, Ledger
@@ -39,6 +40,8 @@ class Change(msgspec.Struct, frozen=True):
     """As it was; None for one that is created."""
     replaces: bool = False
     """Its template changes in any way, so that a Deployment replaces its pods."""
+    access: Access | None = None
+    """What may lead out of its new pods."""
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -83,10 +86,10 @@ def of(
     """
     who = owner(change, world)
 
-    def case_of(template: Template) -> Case:
-        return admission.examine(_first(change, who, template), world, now, remembered)
+    def case_of(template: Template, access: Access | None = None) -> Case:
+        return admission.examine(_first(change, who, template, access), world, now, remembered)
 
-    case = case_of(change.new.template)
+    case = case_of(change.new.template, change.access)
     warned = case.limits.enforcement == "Warn"
     if warned:  # what would be refused is what is to be told
         limits = msgspec.structs.replace(case.limits, enforcement="Enforce")
@@ -107,7 +110,7 @@ def of(
     return Outlook(change, who, count, found, ever, warned, can_roll)
 
 
-def _first(change: Change, who: Owner, template: Template) -> Request:
+def _first(change: Change, who: Owner, template: Template, access: Access | None) -> Request:
     """The request for one of its pods, as its controller will send it."""
     stamp: dict[str, str] = {OWNER_ANNOTATION: who}
     meta = Metadata(name=change.name, namespace=change.namespace, uid="advised", annotations=stamp)
@@ -120,6 +123,7 @@ def _first(change: Change, who: Owner, template: Template) -> Request:
         name=change.name,
         pod=Pod(metadata=meta, spec=template.spec),
         owner=who,
+        access=access,
     )
 
 

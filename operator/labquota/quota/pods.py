@@ -179,19 +179,22 @@ def convert(manifest: object) -> Pod:
         msgspec.ValidationError: A field that is read has the wrong type.
     """
     try:
-        return msgspec.convert(_without_nulls(manifest), Pod)
+        return msgspec.convert(without_nulls(manifest), Pod)
     except RecursionError:
         raise msgspec.ValidationError("the pod is nested too deeply to be read") from None
 
 
-def _without_nulls(value: Any) -> Any:
-    """The API server takes null for "not there", except in a resource list, where it is a zero."""
+def without_nulls(value: Any) -> Any:
+    """What a parser made of a manifest, without the fields that are left empty.
+
+    The API server takes null for "not there", except in a resource list, where it is a zero.
+    """
     if isinstance(value, dict):
         return {
-            key: item if key in _RESOURCE_LISTS and isinstance(item, dict) else _without_nulls(item)
+            key: item if key in _RESOURCE_LISTS and isinstance(item, dict) else without_nulls(item)
             for key, item in value.items()
             if item is not None
         }
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
+        return [without_nulls(item) for item in value]
     return value

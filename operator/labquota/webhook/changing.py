@@ -7,7 +7,8 @@ from urllib.parse import quote
 import msgspec
 
 from labquota.kube.api import Api
-from labquota.quota import workloads
+from labquota.quota import gleaning, workloads
+from labquota.quota.access import Access
 from labquota.quota.outlook import Change
 from labquota.quota.workloads import Workload
 
@@ -88,13 +89,14 @@ async def of(api: Api, request: Request) -> Change | None:
     if resource not in workloads.KINDS:
         return None
     old: Workload | None = None
+    access: Access | None = None
     replaces = False
     if request.sub_resource == "scale":  # it tells nothing of what is scaled
         old = await _stored(api, request)
         replicas = _SCALE.decode(request.object).spec.replicas
         new = msgspec.structs.replace(old, spec=msgspec.structs.replace(old.spec, replicas=replicas))
     else:
-        new = _WORKLOAD.decode(request.object)
+        new, access = _WORKLOAD.decode(request.object), gleaning.of_template(request.object)
         if request.operation == "UPDATE":
             old = _WORKLOAD.decode(request.old_object)
             before, after = _MADE.decode(request.old_object), _MADE.decode(request.object)
@@ -103,9 +105,8 @@ async def of(api: Api, request: Request) -> Change | None:
         return None
     if old is not None:
         old = await _caught_up(api, request, old)
-    return Change(
-        resource, request.namespace, request.name or new.metadata.name or "unnamed", new, old, replaces
-    )
+    name = request.name or new.metadata.name or "unnamed"
+    return Change(resource, request.namespace, name, new, old, replaces, access)
 
 
 async def _caught_up(api: Api, request: Request, old: Workload) -> Workload:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from labquota.quota import access, glance
+from labquota.quota import glance, gleaning
 from labquota.quota.admission import Request
 from labquota.quota.pods import Pod
 
@@ -74,7 +74,7 @@ def decode(body: bytes) -> Request:
         seen = (
             glance.at(request.object) if request.operation == "CREATE" else request.sub_resource != "resize"
         )
-        found = access.decode(body) if seen else None
+        found = gleaning.decode(body) if seen else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(uid_of(body), f"the AdmissionReview cannot be read: {error}") from error
     return Request(
