@@ -102,8 +102,8 @@ def granted(*devices: str, resource: str = SLICE) -> Json:
 class Lab:
     """Pods, GPU nodes and a keeper that leads."""
 
-    def __init__(self, writes_per_second: float = 1000) -> None:
-        self.cluster, self.clock = Cluster(), Clock()
+    def __init__(self, writes_per_second: float = 1000, cluster: Cluster | None = None) -> None:
+        self.cluster, self.clock = cluster or Cluster(), Clock()
         self.touched: list[str] = []
         self.view = Pods(World(), lambda owner, _freed: self.touched.append(owner))
         writer = Writer(self.cluster, Pace(self.clock, writes_per_second), self.clock)
@@ -167,17 +167,21 @@ def keeping(scenario: Callable[[Lab], Awaitable[None]], lab: Lab | None = None) 
     """Run a scenario beside a keeper that leads."""
 
     async def whole() -> None:
-        of = lab or Lab()
-        tasks = [asyncio.create_task(each.run()) for each in of.informers]
-        for informer in of.informers:
-            await informer.synced.wait()
-        tasks.append(asyncio.create_task(of.keeper.run()))
-        try:
-            await scenario(of)
-        finally:
-            for task in tasks:
-                task.cancel()
-            for died in await asyncio.gather(*tasks, return_exceptions=True):
-                assert isinstance(died, asyncio.CancelledError), f"a task has died: {died!r}"
+        await beside(scenario, lab or Lab())
 
     run(whole())
+
+
+async def beside(scenario: Callable[[Lab], Awaitable[None]], of: Lab) -> None:
+    """As `keeping`, in a loop that runs."""
+    tasks = [asyncio.create_task(each.run()) for each in of.informers]
+    for informer in of.informers:
+        await informer.synced.wait()
+    tasks.append(asyncio.create_task(of.keeper.run()))
+    try:
+        await scenario(of)
+    finally:
+        for task in tasks:
+            task.cancel()
+        for died in await asyncio.gather(*tasks, return_exceptions=True):
+            assert isinstance(died, asyncio.CancelledError), f"a task has died: {died!r}"

@@ -60,7 +60,7 @@ def decide(
         devices=evidence.devices,
         summary=GPUAllocationSummary(
             node=",".join(sorted({each.node for each in evidence.devices})),
-            devices=_devices(evidence.devices, reports),
+            devices=_shown(known, evidence.devices, reports),
             equivalents=equivalents,
             problems=problems,
         ),
@@ -101,6 +101,13 @@ def _conditions(
             yield conditions.settle(known, kind, _FINE[kind], "", holds=False, now=now, generation=generation)
         else:
             yield msgspec.structs.replace(old, observed_generation=generation)
+
+
+def _shown(known: GPUAllocationStatus, devices: tuple[BoundDevice, ...], reports: Reports) -> str:
+    """As it was where nothing else is known: an operator that has just begun has no report yet."""
+    if devices == known.devices and not all(each.node in reports for each in devices):
+        return known.summary.devices
+    return _devices(devices, reports)
 
 
 def _devices(devices: tuple[BoundDevice, ...], reports: Reports) -> str:
