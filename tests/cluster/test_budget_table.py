@@ -36,6 +36,7 @@ async def test_kubectl_shows_a_budget_as_a_table_that_its_owner_may_read(world: 
     assert cells["NAME"] == name
     assert cells["OWNER"] == owner
     assert cells["GROUP"] == group
+    assert cells["EQUIVALENTS"] == "2"
     assert (cells["GPU"], cells["CPU"], cells["MEMORY"], cells["PODS"]) == (
         "2/3",
         "13/96",
@@ -51,6 +52,8 @@ async def test_kubectl_shows_a_budget_as_a_table_that_its_owner_may_read(world: 
         "name": "a",
         "uses": {
             "gpu": "2",
+            "gpu-equivalents": "2",
+            "gpu-memory": "160Gi",
             "limits.cpu": "12",
             "limits.memory": "20Gi",
             "pods": "1",

@@ -36,8 +36,9 @@ async def test_a_gpu_resource_that_nobody_has_priced_is_refused_by_its_name(worl
     async with world.client(alice) as client:
         answer = await client.create_pod(held("odd", where, limits={"nvidia.com/mig-9x": 1}))
     assert line(answer) == (
-        'UNKNOWN_GPU_RESOURCE: nobody has priced the GPU resource "nvidia.com/mig-9x"; '
-        "use a resource that the nodes offer"
+        'UNKNOWN_GPU_RESOURCE: nobody has priced the GPU resource "nvidia.com/mig-9x"; use a resource that the nodes '
+        "offer: nvidia.com/gpu, nvidia.com/mig-1g.10gb, nvidia.com/mig-2g.20gb, nvidia.com/mig-3g.20gb, "
+        "nvidia.com/mig-3g.40gb"
     )
     assert answer.causes[0]["field"] == "spec.containers[].resources.limits[nvidia.com/mig-9x]"
 

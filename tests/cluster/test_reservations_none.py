@@ -68,7 +68,8 @@ async def test_a_pod_that_was_stored_is_charged_once(world: World) -> None:
         for number in range(5):
             await fill(client, held(f"p{number}", where, gpu=2))
         settled(world, owner, 5)
-        assert world.usage(owner)["used"] == {"gpu": "10", "pods": "5"}
+        used = world.usage(owner)["used"]
+        assert used == {"gpu": "10", "gpu-equivalents": "10", "gpu-memory": "800Gi", "pods": "5"}
         assert len(await client.list(pods(where))) == 5
 
 

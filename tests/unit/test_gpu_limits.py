@@ -1,5 +1,6 @@
 """Limits of gpu-equivalents and gpu-memory: two ledgers inside, one for people, priced by where a pod may run."""
 
+import time
 from typing import Any
 
 import pytest
@@ -202,6 +203,17 @@ def test_a_name_that_nobody_has_priced_is_refused_with_what_the_nodes_offer() ->
         'UNKNOWN_GPU_RESOURCE: nobody has priced the GPU resource "nvidia.com/mig-9g.99gb"; '
         "use a resource that the nodes offer"
     )
+
+
+def test_countless_invented_names_cost_little_time_and_are_all_refused() -> None:
+    invented = {f"{V}/mig-{number % 90}g.{number}gb": 1 for number in range(20_000)}
+    began = time.process_time()
+    found = examined(pod("a", **invented))
+    assert time.process_time() - began < 2, "by names alone"
+    judged = judge(found)
+    assert len(judged.causes) > 19_900
+    assert len(line(found, judged)) < 3_000
+    assert line(found, judged).count("nvidia.com/mig-3g.20gb") == 1, "what the nodes offer is said once"
 
 
 def test_what_nobody_has_priced_is_never_free_where_it_is_only_warned_of() -> None:

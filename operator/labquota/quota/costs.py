@@ -21,6 +21,8 @@ from labquota.quota.quantities import MAX
 
 _UNITS: Final = "gpu"
 _MOST_REMEMBERED: Final = 20_000
+_MOST_KINDS: Final = 100
+"""Names are anybody's to invent, and a pod has room for tens of thousands."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -77,7 +79,9 @@ def again(amounts: Amounts, placement: Placement, inventory: Inventory) -> Amoun
 
 
 def items(amounts: Amounts, placement: Placement, inventory: Inventory) -> Iterator[Item]:
-    """The GPU resources among a pod's amounts, each with its price."""
+    """The GPU resources among a pod's amounts, each with its price; of countless ones nobody looks for it."""
+    found = 0
     for name, count in amounts.items():
         if "/" in name and inventory.is_gpu_like(name):
-            yield Item(name, count, inventory.price(name, placement))
+            found += 1
+            yield Item(name, count, inventory.price(name, placement) if found <= _MOST_KINDS else None)

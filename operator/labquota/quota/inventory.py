@@ -45,6 +45,7 @@ class Inventory:
         self.memo: dict[tuple[int, Placement], tuple[Amounts, Amounts]] = {}
         """What was reckoned by these prices, for whoever asks again; emptied when any of them changes."""
         self._nodes: dict[str, Node] = {}
+        self._by_name: dict[str, list[Node]] | None = None
         self._changed: set[str] = set()
         self._any: dict[str, Price | None] = {}
         self._placed: dict[tuple[str, Placement], Price | None] = {}
@@ -147,10 +148,8 @@ class Inventory:
 
     def offered(self) -> list[str]:
         """The GPU resources that some node offers now, or that the administrator has priced, sorted."""
-        names = {name for node in self._nodes.values() for name in node.names()}
-        return sorted(
-            {name for name in names if self.price(name) is not None} | self.settings.resources.keys()
-        )
+        names = {name for name in self._offering() if self.price(name) is not None}
+        return sorted(names | self.settings.resources.keys())
 
     def take_changed(self) -> set[str]:
         """The nodes of which something has changed since the last call."""
@@ -166,7 +165,7 @@ class Inventory:
         own = self._nodes.get(placement.node) if placement.node else None
         if own is not None and (bound := own.price(resource)) is not None:
             return bound
-        offering = [each for each in self._nodes.values() if resource in each.names()]
+        offering = self._offering().get(resource, ())
         near = _prices(resource, (each for each in offering if self._may_run(placement, each)))
         if near:
             return prices.worst(near)
@@ -174,6 +173,15 @@ class Inventory:
         table = self._table(resource)
         both = [*far, table] if table is not None else far
         return prices.worst(both) if both else None
+
+    def _offering(self) -> Mapping[str, list[Node]]:
+        """The nodes that offer each name."""
+        if self._by_name is None:
+            self._by_name = {}
+            for node in self._nodes.values():
+                for name in node.names():
+                    self._by_name.setdefault(name, []).append(node)
+        return self._by_name
 
     def _may_run(self, placement: Placement, node: Node) -> bool:
         if not self._has_nodes:
@@ -196,6 +204,7 @@ class Inventory:
             del self._nodes[node.name]
         self.revision += 1
         self._changed.add(node.name)
+        self._by_name = None
         self.memo.clear()
         self._any.clear()
         self._placed.clear()

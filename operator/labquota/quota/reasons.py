@@ -63,11 +63,15 @@ def _of_gpus(
     """What is wrong with the names of its GPUs: nobody has priced one, or it is a whole one and must not be."""
     if not world.has_gpus(asked):
         return
-    whole = []
+    whole: list[str] = []
+    offered = _offered(world)  # said once, however many names somebody invents
     found = costs.items(asked, placing.of(request.pod.spec), world.inventory)
     for each in sorted(found, key=lambda item: item.resource):
         if each.price is None:
-            text = f'nobody has priced the GPU resource "{each.resource}"; {_offered(world)}'
+            text = (
+                f'nobody has priced the GPU resource "{each.resource}"; use a resource that the nodes offer'
+            )
+            text, offered = text + offered, ""
             yield Refused(verdict.UNKNOWN_GPU, text, f"spec.containers[].resources.limits[{each.resource}]")
         elif each.price.whole:
             whole.append(each.resource)
@@ -79,8 +83,7 @@ def _of_gpus(
 def _offered(world: World) -> str:
     names = world.inventory.offered()
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    said = f": {', '.join(names[:_MOST_NAMED])}{more}" if names else ""
-    return f"use a resource that the nodes offer{said}"
+    return f": {', '.join(names[:_MOST_NAMED])}{more}" if names else ""
 
 
 def of_book(case: Case, book: Book) -> Refused | None:
