@@ -1,9 +1,10 @@
-// The oracle answers what Kubernetes itself makes of quantities and pods.
+// The oracle answers what Kubernetes itself makes of quantities and pods, and on which nodes they may run.
 //
 // It reads one JSON question a line and writes one JSON answer a line:
 //
 //	{"op": "quantity", "text": "1.5Gi"}
 //	{"op": "pod", "pod": {...}, "held": true, "required": ["requests.cpu"]}
+//	{"op": "place", "pod": {...}, "node": {...}}
 //
 // A pod gets the API server's defaults first. "held" says whether the pod's status counts, as it does for
 // the scheduler; without it the answer is what the spec asks for.
@@ -20,6 +21,7 @@ type question struct {
 	Op       string          `json:"op"`
 	Text     string          `json:"text"`
 	Pod      json.RawMessage `json:"pod"`
+	Node     json.RawMessage `json:"node"`
 	Held     bool            `json:"held"`
 	Required []string        `json:"required"`
 }
@@ -56,6 +58,8 @@ func answer(line []byte) any {
 		return quantity(q.Text)
 	case "pod":
 		return pod(q)
+	case "place":
+		return place(q)
 	}
 	return failure{fmt.Sprintf("unknown op %q", q.Op)}
 }

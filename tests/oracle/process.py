@@ -52,6 +52,10 @@ class Oracle:
         """`requests`, `limits` and `refusal` of a pod that has the API server's defaults, or `error`."""
         return self._ask({"op": "pod", "pod": pod, "held": held, "required": required})
 
+    def place(self, pod: dict[str, Any], node: dict[str, Any]) -> Answer:
+        """`matches`: whether a pod's node selector and required affinity let it run on a node, or `error`."""
+        return self._ask({"op": "place", "pod": pod, "node": node})
+
     def _ask(self, question: dict[str, Any]) -> Answer:
         process = self._process
         assert process.stdin is not None
