@@ -7,6 +7,7 @@ import pytest
 
 from cluster.steps import eventually, fill, held, settled
 from cluster.workloads import HOLD, create, path_of, pod_names, student, workload
+from controlplane.process import wait_until
 from harness import World, manifests
 
 KINDS = ("Deployment", "ReplicaSet", "StatefulSet", "ReplicationController", "Job")
@@ -68,6 +69,14 @@ async def test_of_a_cronjob_it_is_told_what_fits_a_run(world: World) -> None:
     )
 
 
+def counted(world: World, path: str) -> int:
+    """The pods of a workload by its status; -1 where that is not of what the workload is now."""
+    found = world.plane.client.get(path)
+    status: dict[str, int] = found.get("status", {})
+    is_new = status.get("observedGeneration") == found["metadata"]["generation"]
+    return status.get("replicas", 0) if is_new else -1
+
+
 @pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet", "StatefulSet", "ReplicationController"])
 async def test_who_scales_a_workload_is_told_too_however_they_do(kind: str, world: World) -> None:
     alice, where = student(world, pods=3)
@@ -77,6 +86,7 @@ async def test_who_scales_a_workload_is_told_too_however_they_do(kind: str, worl
 
         for way in (f"{path}/scale", path):
             settled(world, world.owner(alice), 1)
+            assert wait_until(lambda: counted(world, path) == 1, 10), "its controller has counted its pods"
             answer = await client.patch(way, {"spec": {"replicas": 4}})
             assert answer.ok, answer.message
             now = f"labquota: 3 of 4 pods of this {kind} will run now"
