@@ -173,18 +173,20 @@ def test_a_thousand_pods_that_fail_at_once_cost_one_write_each_and_the_new_one_d
 def test_an_operator_that_takes_over_writes_nothing_that_is_written_already() -> None:
     async def scenario(lab: Lab) -> None:
         uids = [lab.pod("a", granted("GPU-0", resource=WHOLE), gpu=1), lab.pod("b")]
-        lab.report(gpu(0), gpu(1, mig(1)), holders=[holder("MIG-1", "b", uids[1])])
+        twins = [lab.pod(name, granted("GPU-2", resource=WHOLE), gpu=1) for name in ("c", "d")]
+        lab.report(gpu(0), gpu(1, mig(1)), gpu(2), holders=[holder("MIG-1", "b", uids[1])])
         await settle()
         assert lab.status(uids[0])["summary"]["devices"] == "0"
-        lab.report(gpu(0), gpu(1))
+        lab.report(gpu(0), gpu(1), gpu(2))
         await settle()
         assert lab.condition(uids[1], "Missing")["status"] == "True"
+        assert [lab.condition(uid, "Conflict")["status"] for uid in twins] == ["True", "True"]
         before = lab.writes()
 
         async def next_(other: Lab) -> None:
             await settle()
             assert lab.writes() == before, "there is no report yet, so nothing is known to be otherwise"
-            other.report(gpu(0), gpu(1))
+            other.report(gpu(0), gpu(1), gpu(2))
             await settle()
             assert lab.writes() == before
 

@@ -36,6 +36,17 @@ class Judge:
         """Whether some device of a pod was not in the inventory, so that the next report counts whatever it says."""
         return uid in self._learnt
 
+    def recall(self, stored: Stored, charge: Charge) -> None:
+        """Take what is written for true until it is looked at: of two who have one device, neither comes first."""
+        if stored.status is not None:
+            what = _hold_named(stored) if stored.hold is not None else _pod_named(charge)
+            self._holdings.put(stored.key, Holding(what, stored.hold is not None, stored.status.devices))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._holdings = Holdings()
+        self._learnt.clear()
+
     def forget(self, uid: str) -> None:
         """A pod or hold has nothing any more."""
         self._learnt.pop(uid, None)
@@ -59,8 +70,7 @@ class Judge:
         if not found.devices and known.devices and known.devices[0].node == charge.node:
             found = Evidence(known.source, known.devices)  # nobody says otherwise
         found = _placed_as_before(found, known.devices)
-        what = f"pod {charge.namespace}/{charge.name} of {charge.owner}"
-        self._hold(uid, Holding(what, is_hold=False, devices=found.devices if lives else ()))
+        self._hold(uid, Holding(_pod_named(charge), is_hold=False, devices=found.devices if lives else ()))
         findings: dict[str, Finding] = dict.fromkeys(problems.ALL)
         learnt = self._learn(uid, found)
         if lives:
@@ -86,8 +96,9 @@ class Judge:
         found = known_by.of_hold(() if spec is None else spec.devices, self._reports)
         found = _made_again(found, known.devices)
         lasts = spec is None or spec.expires_at is None or spec.expires_at > now
-        what = f"hold {stored.namespace}/{stored.name} of {stored.owner}"
-        self._hold(stored.uid, Holding(what, is_hold=True, devices=found.devices if lasts else ()))
+        self._hold(
+            stored.uid, Holding(_hold_named(stored), is_hold=True, devices=found.devices if lasts else ())
+        )
         findings: dict[str, Finding] = dict.fromkeys(problems.ALL)
         if lasts:
             findings[problems.MISSING] = problems.missing(found.devices, self._reports, 0)
@@ -119,6 +130,14 @@ def equivalents(amounts: Mapping[str, int]) -> str:
     """What it costs, as people read it; empty where it has no price."""
     cost = max(amounts.get(key, 0) for key in points.LEDGERS)
     return show(points.EQUIVALENTS, cost) if cost else ""
+
+
+def _pod_named(charge: Charge) -> str:
+    return f"pod {charge.namespace}/{charge.name} of {charge.owner}"
+
+
+def _hold_named(stored: Stored) -> str:
+    return f"hold {stored.namespace}/{stored.name} of {stored.owner}"
 
 
 def _placed_as_before(found: Evidence, known: tuple[BoundDevice, ...]) -> Evidence:

@@ -89,6 +89,11 @@ class Keeper:
         self._agenda.clear()
         self._departed.clear()
         self._pending.clear()
+        self._judge.clear()
+        for item in self.stored.all():
+            charge = self._view.find(item.key)
+            if charge is not None and self._view.holds(charge):
+                self._judge.recall(item, charge)
         self._leads = True
         try:
             self.touch_all()
