@@ -22,6 +22,8 @@ from labquota.quota.points import Price
 
 _MOST_REMEMBERED: Final = 2_000
 _NVIDIA: Final = "nvidia.com/"
+_CLOCK: Final = "nvidia.com/gfd.timestamp"
+"""A label that says when the others were written, and makes no node another one."""
 
 
 class Inventory:
@@ -63,6 +65,7 @@ class Inventory:
             labels: Its labels.
             allocatable: What it has for pods, at least of GPUs.
         """
+        labels = {key: value for key, value in labels.items() if key != _CLOCK}
         found = offered(self.settings, allocatable)
         known = self._nodes.get(name)
         if not found and not any(map(self.settings.is_gpu_like, allocatable)) and not _is_labelled(labels):
@@ -72,7 +75,7 @@ class Inventory:
         if known is not None and known.offered == found and known.labels == labels:
             return
         node = self._node(name)
-        node.offered, node.labels = found, dict(labels)
+        node.offered, node.labels = found, labels
         self._note(node)
 
     def drop_node(self, name: str) -> None:
