@@ -248,6 +248,20 @@ def test_another_prefix_of_the_administrators_has_to_be_priced_too() -> None:
     assert [cause.code for cause in judge(found).causes] == [verdict.UNKNOWN_GPU]
 
 
+def test_a_name_of_the_vendor_that_is_no_gpu_by_the_settings_counts_as_none() -> None:
+    rules = group(aggregate={"gpu": 1, "gpu-equivalents": 1})
+    for text in (
+        "resourcePrefixes: [nvidia.com/gpu, nvidia.com/mig-]",
+        f"resources: {{{V}/hostdev: {{gpuEquivalents: 0}}}}",
+    ):
+        of = Inventory(gpusettings.read(text))
+        assert of.is_plain, "pods without GPUs are not even looked at"
+        found = examined(pod("a", **{f"{V}/hostdev": 4, f"{V}/gpu": 1}), rules, of=of)
+        assert judge(found).allowed
+        assert found.reservation.after["gpu"] == 1
+        assert held(pod("a", **{f"{V}/hostdev": 4}), rules=(rules,), of=of) == {"pods": 1}
+
+
 def test_whole_gpus_are_judged_by_what_they_are_and_not_by_their_name() -> None:
     slices_only = group(aggregate={"pods": 9}, allowWholeGPU=False)
     single = ("single", labels((f"{A100_40[0]}-MIG-1g.5gb", 4864)), {f"{V}/gpu": 7})

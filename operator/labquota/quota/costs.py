@@ -49,7 +49,7 @@ def of(amounts: Amounts, pod: Pod, inventory: Inventory) -> Amounts:
 def at(amounts: Amounts, placement: Placement, inventory: Inventory) -> Amounts:
     """The same for whom it is known where the pod may run; prices that are there already are replaced."""
     found = list(items(amounts, placement, inventory))
-    if not found:
+    if not found and _UNITS not in amounts:
         return amounts
     units = compute = slots = memory = 0
     for each in found:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from labquota.api import GPUNode
+from labquota.quota import gpus, placing, prices, profiles
 from labquota.quota import gpusettings as settings_
-from labquota.quota import placing, prices, profiles
 from labquota.quota.amounts import Amounts
 from labquota.quota.deviceids import DeviceKey
 from labquota.quota.gpusettings import GPUSettings
@@ -39,11 +39,9 @@ class Inventory:
         self.settings, self._has_nodes = settings, has_nodes
         self.revision = 0
         """Counts the changes after which prices may be others."""
-        self.is_plain = settings.prefixes == settings_.DEFAULT.prefixes and not any(
-            not name.startswith(settings.prefixes) or not price.is_gpu
-            for name, price in settings.resources.items()
-        )
-        """Whether a name is of a GPU if and only if it is of the vendor's."""
+        names = (*settings.prefixes, *settings.resources)
+        self.is_plain = all(map(gpus.is_gpu_like, names))
+        """Whether all GPUs are called by the vendor's name, by which `demand` counts them."""
         self.memo: dict[tuple[int, Placement], tuple[Amounts, Amounts]] = {}
         """What was reckoned by these prices, for whoever asks again; emptied when any of them changes."""
         self._nodes: dict[str, Node] = {}
