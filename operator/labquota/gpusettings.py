@@ -17,12 +17,11 @@ Models are written as nodes and NVML write them; profiles as NVML does.
 """
 
 import re
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
-import yaml
 
+from labquota import yamlfile
 from labquota.api import LabelSelector
 from labquota.quota.gpusettings import DEFAULT, GPUSettings, NotRequested, SharedReplicas, normal
 from labquota.quota.points import EQUIVALENTS, MEMORY, WHOLE, Price
@@ -76,14 +75,7 @@ def load(path: str) -> GPUSettings:
     Raises:
         GPUSettingsError: It cannot be read, or something in it is wrong.
     """
-    if not path:
-        return DEFAULT
-    try:
-        return read(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise GPUSettingsError(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, GPUSettingsError) as error:
-        raise GPUSettingsError(f"{path}: {error}") from error
+    return yamlfile.load(path, DEFAULT, read, GPUSettingsError)
 
 
 def read(text: str) -> GPUSettings:
@@ -92,13 +84,7 @@ def read(text: str) -> GPUSettings:
     Raises:
         GPUSettingsError: Something in it is wrong.
     """
-    try:
-        document: Any = yaml.safe_load(text)
-        file = msgspec.convert(document if document is not None else {}, _File)
-    except yaml.YAMLError as error:
-        raise GPUSettingsError(f"no YAML: {' '.join(str(error).split())}") from error
-    except msgspec.ValidationError as error:
-        raise GPUSettingsError(str(error)) from error
+    file = yamlfile.parse(text, _File, GPUSettingsError)
     for number, prefix in enumerate(file.resource_prefixes):
         if not _PREFIX.fullmatch(prefix):
             raise GPUSettingsError(

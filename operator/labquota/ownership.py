@@ -14,12 +14,11 @@ serviceAccounts: {ci/runner: "user:alice"}
 """
 
 import re
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import yaml
 
+from labquota import yamlfile
 from labquota.quota import owners, presets
 from labquota.quota.owners import OWNER_ANNOTATION, Owner, OwnerError
 from labquota.quota.trust import DEFAULT, LISTED_KINDS, Naming, Trust
@@ -66,14 +65,7 @@ def load(path: str) -> Trust:
     Raises:
         OwnershipError: It cannot be read, or something in it is wrong.
     """
-    if not path:
-        return DEFAULT
-    try:
-        return read(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OwnershipError(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, OwnershipError) as error:
-        raise OwnershipError(f"{path}: {error}") from error
+    return yamlfile.load(path, DEFAULT, read, OwnershipError)
 
 
 def read(text: str) -> Trust:
@@ -82,13 +74,7 @@ def read(text: str) -> Trust:
     Raises:
         OwnershipError: Something in it is wrong.
     """
-    try:
-        document: Any = yaml.safe_load(text)
-        file = msgspec.convert(document if document is not None else {}, _File)
-    except yaml.YAMLError as error:
-        raise OwnershipError(f"no YAML: {' '.join(str(error).split())}") from error
-    except msgspec.ValidationError as error:
-        raise OwnershipError(str(error)) from error
+    file = yamlfile.parse(text, _File, OwnershipError)
     _check(file)
     controllers, kinds, steps = set(file.controllers), set(file.kinds), set[str]()
     sources: dict[str, Naming] = {}
