@@ -124,18 +124,10 @@ class Cards:
         self, namespace: str, name: str, *devices: str, phase: str = "Running", resource: str = SLICE
     ) -> Json:
         """Write into a pod's status, as its kubelet does, what it was given; returns the pod as it is stored."""
-        given = [
-            {"name": resource, "resources": [{"resourceID": each, "health": "Healthy"} for each in devices]}
-        ]
-        container = {
-            "name": "main",
-            "image": "none",
-            "imageID": "",
-            "ready": True,
-            "restartCount": 0,
-            "allocatedResourcesStatus": given,
+        status = {
+            "phase": phase,
+            **({"containerStatuses": [container(*devices, resource=resource)]} if devices else {}),
         }
-        status = {"phase": phase, **({"containerStatuses": [container]} if devices else {})}
         path = f"{pod_path(namespace, name)}/status"
         code, answer = self.world.plane.client.call("PATCH", path, {"status": status}, content_type=_MERGE)
         assert code == 200, answer
@@ -146,6 +138,19 @@ class Cards:
         if device.startswith("GPU-"):
             return int(device.rpartition("-")[2]), -1
         return 0, int(device.rpartition("-")[2])
+
+
+def container(*devices: str, resource: str = SLICE) -> Json:
+    """The status of a container to which the kubelet has given these."""
+    given = [{"name": resource, "resources": [{"resourceID": each, "health": "Healthy"} for each in devices]}]
+    return {
+        "name": "main",
+        "image": "none",
+        "imageID": "",
+        "ready": True,
+        "restartCount": 0,
+        "allocatedResourcesStatus": given,
+    }
 
 
 def allocation(world: World, namespace: str, name: str) -> Json:
