@@ -12,7 +12,7 @@ from harness.clients import pods
 from kubelet import FORMS, offers
 from kubelet.gpunode import GpuNode
 from kubelet.ids import Form
-from nvml import Process
+from nvml import CURRENT, R470, Process
 
 A100 = "A100-SXM4-40GB"
 SLICES = ["3g.20gb", "1g.5gb", "1g.5gb"]
@@ -24,8 +24,11 @@ def stack() -> Iterator[ExitStack]:
         yield open_nodes
 
 
-def two_gpus(gpu_world: World, **options: Any) -> GpuNode:
-    node = GpuNode(gpu_world.plane, gpu_world.name("node"), A100, A100, **options)
+def two_gpus(gpu_world: World, *, old: bool = False, **options: Any) -> GpuNode:
+    """A whole GPU and one in three slices; `old`: under a driver of 2021."""
+    library = R470 if old else CURRENT
+    node = GpuNode(gpu_world.plane, gpu_world.name("node"), A100, A100, library=library, **options)
+    node.nvml.old_mig_uuids = old
     node.nvml.cut(node.nvml.gpus[1], SLICES)
     return node
 
@@ -46,7 +49,8 @@ def test_holders_are_joined_to_pods_and_devices_by_ids_of_every_form(
     stack: ExitStack,
     form: Form,
 ) -> None:
-    node = stack.enter_context(two_gpus(gpu_world, offers=lambda nvml: offers(nvml, form=form)))
+    own = two_gpus(gpu_world, old=form == "old", offers=lambda nvml: offers(nvml, form=form))
+    node = stack.enter_context(own)
     where = gpu_world.namespace()
     uid = create(gpu_world, node.pod("train", where, gpu=1))
     create(gpu_world, node.pod("small", where, mig={"1g.5gb": 2}))

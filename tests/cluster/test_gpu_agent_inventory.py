@@ -1,6 +1,9 @@
 """What an agent shows of its node's GPUs while they change, with the real pynvml on our library."""
 
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +51,9 @@ def test_a_node_is_shown_as_it_is_and_as_it_is_cut_anew(node: GpuNode) -> None:
     ]
     owner = node.stored()["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["name"]) == ("Node", node.name)
+    if shutil.which("setpriv") and os.geteuid() == 0:
+        status_file = Path(f"/proc/{node.process.pid}/status").read_text()
+        assert "CapEff:\t0000000000000000\n" in status_file, "it has a capability that it does not need"
 
     node.nvml.cut(node.nvml.gpus[1], ["2g.10gb", "2g.10gb", "2g.10gb"])  # MIG is reconfigured while it runs
     node.nvml.write()

@@ -235,7 +235,7 @@ class GpuNode:
             "LABQUOTA_METRICS_PORT": str(self.port),
             **{f"LABQUOTA_{key.upper()}": str(value) for key, value in self.settings.items()},
         }
-        argv = [sys.executable, "-m", "labquota", "agent"]
+        argv = [*_unprivileged(), sys.executable, "-m", "labquota", "agent"]
         return Process(
             f"agent-{self.name}", argv, logs=self.plane.logs, env=env, ready=ready.over_http(self.port)
         )
@@ -262,3 +262,11 @@ class GpuNode:
 
     def _pod(self) -> str:
         return f"/api/v1/namespaces/{installing.NAMESPACE}/pods/agent-{self.name}"
+
+
+def _unprivileged() -> list[str]:
+    """What takes all capabilities away from a program that root starts, as `docs/agent.yaml` does."""
+    found = shutil.which("setpriv")
+    if found is None or os.geteuid() != 0:
+        return []
+    return [found, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
