@@ -46,7 +46,6 @@ class Inventory:
         """What was reckoned by these prices, for whoever asks again; emptied when any of them changes."""
         self._nodes: dict[str, Node] = {}
         self._by_name: dict[str, list[Node]] | None = None
-        self._changed: set[str] = set()
         self._any: dict[str, Price | None] = {}
         self._placed: dict[tuple[str, Placement], Price | None] = {}
 
@@ -152,11 +151,6 @@ class Inventory:
         names = {name for name in self._offering() if self.price(name) is not None}
         return sorted(names | self.settings.resources.keys())
 
-    def take_changed(self) -> set[str]:
-        """The nodes of which something has changed since the last call."""
-        changed, self._changed = self._changed, set()
-        return changed
-
     def _price(self, resource: str, placement: Placement) -> Price | None:
         if (set_ := self.settings.resources.get(resource)) is not None:
             return set_
@@ -204,7 +198,6 @@ class Inventory:
         if node.offered is None and node.gpus is None:
             del self._nodes[node.name]
         self.revision += 1
-        self._changed.add(node.name)
         self._by_name = None
         self.memo.clear()
         self._any.clear()
