@@ -242,3 +242,23 @@ def test_a_pod_that_ends_in_the_usual_way_leaves_no_orphan() -> None:
         assert not lab.allocation(uid)
 
     keeping(scenario)
+
+
+def test_a_pod_that_uses_a_device_that_nobody_has_is_told_so_once() -> None:
+    async def scenario(lab: Lab) -> None:
+        process = {"gpu": "GPU-1", "pid": 4711, "command": "xmrig", "namespace": "lab", "pod": "miner"}
+        there = [{**process, "podUid": uid_of("miner"), "owner": "user:eve"}]
+        for _ in range(3):
+            lab.report(gpu(0), gpu(1), unaccounted=there)
+            await settle()
+        text = (
+            "process 4711 (xmrig) uses GPU GPU-1 of node gpu-1, which this pod was not given: "
+            "ask for GPUs under resources.limits"
+        )
+        assert lab.events("Unaccounted") == [text]
+        (event,) = [each for path, each in lab.cluster.objects.items() if "/events/" in path]
+        assert event["involvedObject"]["kind"] == "Pod"
+        assert event["involvedObject"]["uid"] == uid_of("miner")
+        assert lab.writes() == 1
+
+    keeping(scenario)

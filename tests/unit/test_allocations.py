@@ -1,6 +1,10 @@
 """Which devices a pod's GPUAllocation shows: by its own status, else by the agent, and never another pod's."""
 
+import pytest
+
+from labquota.kube import errors
 from unit.keeping import WHOLE, Lab, beside, gpu, granted, holder, keeping, mig, settle, uid_of
+from unit.simulated import Fault
 
 
 def test_a_pod_with_gpus_gets_an_allocation_that_goes_with_it_and_waits_for_its_devices() -> None:
@@ -214,5 +218,33 @@ def test_a_pod_whose_owner_is_found_later_gets_an_allocation_of_that_owner() -> 
         lab.pod("train", granted("MIG-1"), uid=uid, owner="user:bob")
         await settle()
         assert lab.allocation(uid)["spec"]["owner"] == "user:bob"
+
+    keeping(scenario)
+
+
+def test_a_write_that_fails_is_tried_again_and_holds_nobody_up() -> None:
+    async def scenario(lab: Lab) -> None:
+        gone = errors.Unreachable("the connection broke")
+        lab.cluster.plan("create", Fault(gone), Fault(gone, "after"))
+        lab.cluster.plan("patch", Fault(gone))
+        uids = [lab.pod(name, granted(f"MIG-{name}")) for name in ("a", "b", "c")]
+        await settle(1.0)
+        assert "Bound" in [lab.status(uid).get("phase") for uid in uids]
+        await settle(10)
+        assert [lab.status(uid)["phase"] for uid in uids] == ["Bound"] * 3
+
+    keeping(scenario)
+
+
+def test_what_the_api_server_refuses_is_told_and_tried_seldom(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(lab: Lab) -> None:
+        refused = errors.ApiError(403, "Forbidden", "namespace lab is being terminated")
+        lab.cluster.plan("create", *(Fault(refused) for _ in range(3)))
+        uid = lab.pod("a", granted("MIG-1"))
+        await settle(50)
+        assert lab.cluster.count("create") == 2
+        assert "an allocation cannot be written" in caplog.text
+        await settle(50)
+        assert lab.status(uid)["phase"] == "Bound"
 
     keeping(scenario)

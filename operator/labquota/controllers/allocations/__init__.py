@@ -13,6 +13,7 @@ standing.py  the status that follows
 stored.py    the allocations as they are stored
 judging.py   what follows for one pod or hold
 departed.py  pods that are gone, whose devices the kubelet may still give them
+intruders.py pods that use a device which they were not given
 agenda.py    whose turn it is: who waits for devices first
 writing.py   what is sent to the API server
 keeper.py    puts them together

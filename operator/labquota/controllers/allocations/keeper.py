@@ -6,11 +6,8 @@ Everything is looked at as it is now, never as an event said: what came twice, l
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-
-import msgspec
 
 from labquota.api import GPUAllocationStatus
 from labquota.clock import Clock
@@ -19,23 +16,17 @@ from labquota.controllers.allocations.agenda import Agenda
 from labquota.controllers.allocations.departed import Departed
 from labquota.controllers.allocations.grants import GpuPods
 from labquota.controllers.allocations.hardware import Reports
+from labquota.controllers.allocations.intruders import Intruders
 from labquota.controllers.allocations.judging import Judge
 from labquota.controllers.allocations.stored import Allocations, Stored
 from labquota.controllers.allocations.writing import Pod, Writer
 from labquota.controllers.charges import Charge
 from labquota.controllers.pods import Pods
-from labquota.kube import errors
 from labquota.quota.amounts import Amounts
 
-log = logging.getLogger(__name__)
-
 _WORKERS: Final = 8
-_AGAIN_SECONDS: Final = 2.0
-_LATER_SECONDS: Final = 30.0
 PENDING_SECONDS: Final = 2.0
 """After which it is written that a pod's devices are not known: until then they may come, and save a write."""
-_BREATH: Final = 20
-"""Turns without a write after which others may go on."""
 
 
 class Keeper:
@@ -55,6 +46,7 @@ class Keeper:
         self._reports = Reports()
         self._judge = Judge(self._reports, clock, self.touch)
         self._departed = Departed(self._reports, clock)
+        self._intruders = Intruders()
         self._agenda = Agenda()
         self._leads = False
         self._pending: dict[str, float] = {}
@@ -68,6 +60,9 @@ class Keeper:
             msgspec.ValidationError: It is none.
         """
         node, news = self._reports.put(body, gone=gone)
+        if self._leads:
+            for key in self._intruders.note(node, self._reports.get(node)):
+                self._agenda.put(key)
         for uid in {*self.pods.on(node), *self._holds_on.get(node, ()), *self._departed.on(node)}:
             if news or self._judge.is_open(uid):
                 self.touch(uid)
@@ -90,6 +85,7 @@ class Keeper:
         self._departed.clear()
         self._pending.clear()
         self._judge.clear()
+        self._intruders.clear()
         for item in self.stored.all():
             charge = self._view.find(item.key)
             if charge is not None and self._view.holds(charge):
@@ -99,7 +95,7 @@ class Keeper:
             self.touch_all()
             async with asyncio.TaskGroup() as workers:
                 for _ in range(_WORKERS):
-                    workers.create_task(self._work())
+                    workers.create_task(self._agenda.work(self._turn, self._again))
         finally:
             self._leads = False
 
@@ -120,36 +116,18 @@ class Keeper:
                 del self._holds_on[node]
         self.touch(item.key)
 
-    async def _work(self) -> None:
-        idle = 0
-        while True:
-            uid = await self._agenda.take()
-            try:
-                wrote = await self._turn(uid)
-            except (errors.KubeError, msgspec.DecodeError) as error:
-                wrote = True
-                self._put_off(uid, error)
-            except Exception:  # one pod must not keep the operator from leading
-                wrote = True
-                log.exception("an allocation cannot be kept", extra={"uid": uid})
-            finally:
-                self._agenda.done(uid)
-            idle = 0 if wrote else idle + 1
-            if idle >= _BREATH:
-                idle = 0
-                await asyncio.sleep(0)
-
-    def _put_off(self, uid: str, error: Exception) -> None:
-        passing = isinstance(error, errors.KubeError) and errors.passing(error)
-        if isinstance(error, errors.NotFound | errors.AlreadyExists | errors.Conflict):
-            passing = True  # the watch has yet to show what is there
+    def _again(self, uid: str) -> None:
+        """After a write that failed."""
+        if self._intruders.get(uid) is not None:
+            self._agenda.put(uid)
         else:
-            log.warning("an allocation cannot be written", extra={"uid": uid, "error": str(error)})
-        loop = asyncio.get_running_loop()
-        loop.call_later(_AGAIN_SECONDS if passing else _LATER_SECONDS, self.touch, uid)
+            self.touch(uid)
 
     async def _turn(self, uid: str) -> bool:
-        """Look at one pod or hold; whether anything was written."""
+        """Look at one pod or hold, or tell one intruder; whether anything was written."""
+        if (intruder := self._intruders.get(uid)) is not None:
+            await self._writer.accuse(*intruder)
+            return True
         stored = self.stored.get(uid)
         charge = self._view.find(uid)
         if stored is not None and stored.hold is not None:

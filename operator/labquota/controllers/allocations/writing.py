@@ -1,13 +1,14 @@
 """What is sent to the API server about allocations: each write waits for its turn among all of the operator's."""
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from labquota import metrics
-from labquota.api import API_VERSION, Condition, GPUAllocationStatus
+from labquota.api import API_VERSION, Condition, DeviceProcess, GPUAllocationStatus
 from labquota.clock import Clock
 from labquota.controllers.allocations import stored as storage
 from labquota.controllers.allocations.stored import Stored
@@ -29,6 +30,16 @@ class Pod(msgspec.Struct, frozen=True):
     name: str
     uid: str
     owner: Owner
+
+
+class _About(msgspec.Struct, frozen=True, rename="camel"):
+    """What an Event is about."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
 
 
 class Writer:
@@ -99,24 +110,38 @@ class Writer:
         Raises:
             KubeError: No answer, or not this one.
         """
-        holds, now = condition.status == "True", self._clock.now()
+        holds, moment = condition.status == "True", _time(self._clock.now())
         word = condition.type if holds else f"No{condition.type}"
         text = condition.message if holds else f"{condition.type} no longer holds: {condition.reason}"
-        moment = _time(now)
-        mark = hashlib.sha256(f"{item.uid} {word} {condition.reason} {moment}".encode()).hexdigest()[:16]
+        about = _About(API_VERSION, "GPUAllocation", item.namespace, item.name, item.uid)
+        await self._event(about, word, text, f"{condition.reason} {moment}", warning=holds)
+
+    async def accuse(self, node: str, process: DeviceProcess) -> None:
+        """Write an Event about a pod that uses a device which it was not given.
+
+        Raises:
+            KubeError: No answer, or not this one.
+        """
+        place = "" if process.gpu_instance < 0 else f" {process.gpu_instance}/{process.compute_instance}"
+        what = f"process {process.pid}" + (f" ({process.command})" if process.command else "")
+        text = (
+            f"{what} uses GPU {process.gpu}{place} of node {node}, which this pod was not given: "
+            "ask for GPUs under resources.limits"
+        )
+        about = _About("v1", "Pod", process.namespace, process.pod, process.pod_uid)
+        await self._event(about, "Unaccounted", text, f"{process.gpu}{place}", warning=True)
+
+    async def _event(self, about: "_About", reason: str, text: str, mark: str, *, warning: bool) -> None:
+        """Write an Event, unless there is one with that mark already."""
+        moment = _time(self._clock.now())
+        digest = hashlib.sha256(f"{about.uid} {reason} {mark}".encode()).hexdigest()[:16]
         body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{item.name[:200]}.{mark}", "namespace": item.namespace},
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": "GPUAllocation",
-                "namespace": item.namespace,
-                "name": item.name,
-                "uid": item.uid,
-            },
-            "type": "Warning" if holds else "Normal",
-            "reason": word,
+            "metadata": {"name": f"{about.name[:200]}.{digest}", "namespace": about.namespace},
+            "involvedObject": about,
+            "type": "Warning" if warning else "Normal",
+            "reason": reason,
             "message": text.encode()[:_LONGEST].decode(errors="ignore"),
             "source": {"component": _COMPONENT},
             "reportingComponent": _COMPONENT,
@@ -125,10 +150,8 @@ class Writer:
             "lastTimestamp": moment,
         }
         await self._turn()
-        try:
-            await self._api.create(f"/api/v1/namespaces/{item.namespace}/events", msgspec.json.encode(body))
-        except errors.AlreadyExists:
-            return
+        with suppress(errors.AlreadyExists):
+            await self._api.create(f"/api/v1/namespaces/{about.namespace}/events", msgspec.json.encode(body))
 
     async def _turn(self) -> None:
         await self._pace.turn(Rank.REPORT)
