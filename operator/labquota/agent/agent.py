@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from labquota.agent import joining, node, pods, summing
-from labquota.agent.conditions import POD_RESOURCES, Statement, settle
+from labquota.agent import node, offering, pods, summing
+from labquota.agent.accounting import Accounts, Found
+from labquota.agent.conditions import Statement, settle
 from labquota.agent.failures import DriverChanged
-from labquota.agent.joining import Found, Joiner
+from labquota.agent.holding import Joiner
+from labquota.agent.kubelet import Kubelet
 from labquota.agent.node import OwnNode
-from labquota.agent.podresources import Grant, Offer, PodResources, PodResourcesError
 from labquota.agent.pods import Pods
 from labquota.agent.procfs import Processes
 from labquota.agent.scanner import LABEL, Scan, Scanner
@@ -68,8 +69,8 @@ class Agent:
         self._settings, self._gpus, self._clock, self._rng, self._scan = settings, gpus, clock, rng, scan
         self._wake = asyncio.Event()
         self._pods, self._node = Pods(self._wake.set), OwnNode(self._wake.set)
-        self._joiner = Joiner(self._pods, gpus)
-        self._kubelet = PodResources(settings.pod_resources)
+        self._joiner, self._accounts = Joiner(self._pods, gpus), Accounts(self._pods, gpus)
+        self._kubelet = Kubelet(settings.pod_resources)
         self._processes = Processes(settings.proc)
         self._writer = Writer(api, settings.node_name, clock)
         own = {"fieldSelector": f"spec.nodeName={settings.node_name}"}
@@ -80,11 +81,6 @@ class Agent:
         ]
         self._written = False
         self._blind = 0
-        self._granted: list[Grant] = []
-        self._offered: list[Offer] = []
-        self._started: frozenset[str] = frozenset()
-        self._answered = False
-        self._said = Statement(POD_RESOURCES, "Unknown", "NotAsked", "the kubelet has not been asked yet")
 
     @property
     def writes(self) -> int:
@@ -130,7 +126,7 @@ class Agent:
                 await self._tell(scanner, ())
                 raise
             processes = self._running(scanner)  # as they are before the kubelet is asked
-            await self._ask_kubelet()
+            await self._kubelet.ask(self._pods.started)
             if unknown != (unknown := self._unknown(Devices(scanner.gpus))):
                 scanner.hurry()  # devices were made or lost since the last scan
             await self._tell(scanner, processes)
@@ -157,32 +153,17 @@ class Agent:
             log.warning("processes that NVML tells of are not in %s: is it the host's?", self._settings.proc)
         return found
 
-    async def _ask_kubelet(self) -> None:
-        started = self._pods.started()  # first: who is taken later is not meant by its answer
-        try:
-            self._offered = await self._kubelet.offered()
-            self._granted = await self._kubelet.given()
-        except PodResourcesError as error:
-            said = Statement(POD_RESOURCES, "False", error.reason, str(error))
-            self._answered = False
-        else:
-            said = Statement(POD_RESOURCES, "True", "Answered", "the kubelet says who holds what")
-            self._answered, self._started = True, started
-        if said != self._said and not self._answered:
-            log.warning("%s", said.message, extra={"reason": said.reason})
-        self._said = said
-
     def _unknown(self, devices: Devices) -> frozenset[str]:
-        ids = {each.device for each in self._offered if self._gpus.is_gpu_like(each.resource)}
+        ids = {each.device for each in self._kubelet.offered if self._gpus.is_gpu_like(each.resource)}
         return frozenset(each for each in ids if devices.find(each) is None)
 
     async def _tell(self, scanner: Scanner, processes: Sequence[Found]) -> None:
         """Write what is known now; what cannot be written stays to be written."""
         devices = Devices(scanner.gpus)
         offered, holders = self._resources(), self._holders(devices)
-        statements = *scanner.statements, self._said
-        unaccounted = self._joiner.unaccounted(
-            processes, holders, self.status.unaccounted, complete=self._answered
+        statements = *scanner.statements, self._kubelet.said
+        unaccounted = self._accounts.unaccounted(
+            processes, holders, self.status.unaccounted, complete=self._kubelet.answers
         )
         now = self._clock.now()
         self.status = GPUNodeStatus(
@@ -206,14 +187,14 @@ class Agent:
             self._written = True
 
     def _resources(self) -> tuple[NodeResource, ...]:
-        if not self._answered:
+        if not self._kubelet.answers:
             return self.status.resources
-        return joining.resources(self._offered, self._gpus)
+        return offering.resources(self._kubelet.offered, self._gpus)
 
     def _holders(self, devices: Devices) -> tuple[DeviceHolder, ...]:
         """Who holds what; while the kubelet says nothing, those of the last time whose pods still live."""
-        if self._answered:
-            return self._joiner.holders(self._granted, devices, self._started)
+        if self._kubelet.answers:
+            return self._joiner.holders(self._kubelet.granted, devices, self._kubelet.started)
         return tuple(each for each in self.status.holders if self._lives(each))
 
     def _lives(self, holder: DeviceHolder) -> bool:

@@ -14,9 +14,9 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
+from labquota.agent.accounting import OnGpu
 from labquota.agent.conditions import NVML, STALE, Statement
 from labquota.agent.failures import DriverChanged, NVMLFailure
-from labquota.agent.joining import OnGpu
 from labquota.api import GPU, GPUNodeStatus
 from labquota.clock import Clock
 

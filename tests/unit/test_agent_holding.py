@@ -5,9 +5,12 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from labquota.agent import accounting
 from labquota.agent import pods as podviews
+from labquota.agent.accounting import Accounts, Found
 from labquota.agent.cgroups import Place, Run
-from labquota.agent.joining import MOST_PROCESSES, Found, Joiner, resources
+from labquota.agent.holding import Joiner
+from labquota.agent.offering import resources
 from labquota.agent.podresources import Grant, Offer
 from labquota.agent.pods import Pods
 from labquota.agent.procfs import Running
@@ -202,14 +205,16 @@ def test_a_process_of_the_pod_that_holds_the_device_is_fine() -> None:
     joiner = Joiner(pods, DEFAULT)
     holders = joiner.holders([grant("train", A), grant("small", "MIG-8", SLICE)], DEVICES, pods.started())
     fine = [process(OnGpu(), "uid-train"), process(OnGpu(B, 8, 0), "uid-small")]
-    assert joiner.unaccounted(fine, holders) == ()
+    assert Accounts(pods, DEFAULT).unaccounted(fine, holders) == ()
 
 
 def test_a_process_on_another_device_than_its_pods_is_told_with_pod_owner_command_and_cgroup() -> None:
     pods = view(pod("small", mig=1))
     joiner = Joiner(pods, DEFAULT)
     holders = joiner.holders([grant("small", "MIG-8", SLICE)], DEVICES, pods.started())
-    (found,) = joiner.unaccounted([process(OnGpu(B, 7, 0, 55, 300), "uid-small", command="miner")], holders)
+    (found,) = Accounts(pods, DEFAULT).unaccounted(
+        [process(OnGpu(B, 7, 0, 55, 300), "uid-small", command="miner")], holders
+    )
     assert (found.namespace, found.pod, found.pod_uid) == ("lab", "small", "uid-small")
     assert (found.owner, found.command, found.cgroup) == ("user:small", "miner", "/kubepods/poduid-small/box")
     assert (found.gpu, found.gpu_instance, found.compute_instance) == (B, 7, 0)
@@ -219,17 +224,17 @@ def test_a_process_on_another_device_than_its_pods_is_told_with_pod_owner_comman
 def test_a_process_in_a_pod_that_asked_for_no_gpu_is_told() -> None:
     """`NVIDIA_VISIBLE_DEVICES=all`, baked into an image, is seen by nobody before."""
     pods = view(pod("plain"))
-    (found,) = Joiner(pods, DEFAULT).unaccounted([process(OnGpu(), "uid-plain")], ())
+    (found,) = Accounts(pods, DEFAULT).unaccounted([process(OnGpu(), "uid-plain")], ())
     assert (found.pod, found.owner) == ("plain", "user:plain")
 
 
 def test_a_process_of_no_pod_is_told_with_its_cgroup_alone() -> None:
-    (found,) = Joiner(view(), DEFAULT).unaccounted([process(OnGpu())], ())
+    (found,) = Accounts(view(), DEFAULT).unaccounted([process(OnGpu())], ())
     assert (found.pod, found.pod_uid, found.owner, found.cgroup) == ("", "", "", "/user.slice")
 
 
 def test_a_process_of_a_pod_that_is_gone_keeps_its_uid() -> None:
-    (found,) = Joiner(view(), DEFAULT).unaccounted([process(OnGpu(), "force-deleted")], ())
+    (found,) = Accounts(view(), DEFAULT).unaccounted([process(OnGpu(), "force-deleted")], ())
     assert (found.pod, found.pod_uid) == ("", "force-deleted")
 
 
@@ -237,7 +242,7 @@ def test_a_container_cannot_pass_for_another_pod_by_the_name_of_a_cgroup() -> No
     pods = view(pod("train", gpu=1), pod("thief"))
     joiner = Joiner(pods, DEFAULT)
     holders = joiner.holders([grant("train", A)], DEVICES, pods.started())
-    (found,) = joiner.unaccounted([process(OnGpu(), "uid-thief", "uid-train")], holders)
+    (found,) = Accounts(pods, DEFAULT).unaccounted([process(OnGpu(), "uid-thief", "uid-train")], holders)
     assert found.pod == "thief"
 
 
@@ -245,14 +250,14 @@ def test_a_kubelet_in_a_pod_has_its_pods_below_one_that_this_cluster_does_not_kn
     pods = view(pod("train", gpu=1))
     joiner = Joiner(pods, DEFAULT)
     holders = joiner.holders([grant("train", A)], DEVICES, pods.started())
-    assert joiner.unaccounted([process(OnGpu(), "outer", "uid-train")], holders) == ()
+    assert Accounts(pods, DEFAULT).unaccounted([process(OnGpu(), "outer", "uid-train")], holders) == ()
 
 
 def test_a_static_pod_is_known_by_the_hash_in_its_cgroup() -> None:
     pods = view(pod("train", gpu=1, annotations={"kubernetes.io/config.hash": "0123"}))
     joiner = Joiner(pods, DEFAULT)
     holders = joiner.holders([grant("train", A)], DEVICES, pods.started())
-    assert joiner.unaccounted([process(OnGpu(), "0123")], holders) == ()
+    assert Accounts(pods, DEFAULT).unaccounted([process(OnGpu(), "0123")], holders) == ()
 
 
 def test_an_init_container_that_asks_for_a_gpu_may_use_one_that_nobody_else_has() -> None:
@@ -260,42 +265,43 @@ def test_an_init_container_that_asks_for_a_gpu_may_use_one_that_nobody_else_has(
     pods = view(pod("train", preparing=True, init=init), pod("other", mig=1))
     joiner = Joiner(pods, DEFAULT)
     holders = joiner.holders([grant("other", "MIG-8", SLICE)], DEVICES, pods.started())
-    assert joiner.unaccounted([process(OnGpu(B, 7, 0), "uid-train")], holders) == ()
-    (found,) = joiner.unaccounted([process(OnGpu(B, 8, 0), "uid-train")], holders)
+    assert Accounts(pods, DEFAULT).unaccounted([process(OnGpu(B, 7, 0), "uid-train")], holders) == ()
+    (found,) = Accounts(pods, DEFAULT).unaccounted([process(OnGpu(B, 8, 0), "uid-train")], holders)
     assert found.pod == "train"
     change(pods, "MODIFIED", pod("train", init=init))
-    assert joiner.unaccounted([process(OnGpu(B, 7, 0), "uid-train")], holders) != (), "its init is over"
+    assert Accounts(pods, DEFAULT).unaccounted([process(OnGpu(B, 7, 0), "uid-train")], holders) != (), (
+        "its init is over"
+    )
 
 
 def test_pods_of_trusted_namespaces_are_nobodys_concern() -> None:
     pods = view(pod("mps-control-daemon", namespace="gpu-operator"))
     found = process(OnGpu(), "uid-mps-control-daemon", command="nvidia-cuda-mps-server")
-    assert Joiner(pods, DEFAULT).unaccounted([found], ()) == ()
+    assert Accounts(pods, DEFAULT).unaccounted([found], ()) == ()
 
 
 def test_while_the_kubelet_is_silent_who_asks_for_gpus_has_the_benefit_of_the_doubt() -> None:
     pods = view(pod("train", gpu=1), pod("plain"))
     processes = [process(OnGpu(), "uid-train"), process(OnGpu(), "uid-plain"), process(OnGpu())]
-    found = Joiner(pods, DEFAULT).unaccounted(processes, (), complete=False)
+    found = Accounts(pods, DEFAULT).unaccounted(processes, (), complete=False)
     assert [each.pod for each in found] == ["plain", ""]
     change(pods, "MODIFIED", pod("train", gpu=1, phase="Failed"))
-    assert len(Joiner(pods, DEFAULT).unaccounted(processes, (), complete=False)) == 3, (
+    assert len(Accounts(pods, DEFAULT).unaccounted(processes, (), complete=False)) == 3, (
         "it holds nothing any more"
     )
 
 
 def test_small_changes_of_memory_change_nothing() -> None:
-    joiner = Joiner(view(), DEFAULT)
-    first = joiner.unaccounted([process(OnGpu(memory=1000))], ())
-    assert joiner.unaccounted([process(OnGpu(memory=1100))], (), first) == first
-    (more,) = joiner.unaccounted([process(OnGpu(memory=1300))], (), first)
+    first = Accounts(view(), DEFAULT).unaccounted([process(OnGpu(memory=1000))], ())
+    assert Accounts(view(), DEFAULT).unaccounted([process(OnGpu(memory=1100))], (), first) == first
+    (more,) = Accounts(view(), DEFAULT).unaccounted([process(OnGpu(memory=1300))], (), first)
     assert more.memory == 1300
 
 
 def test_a_node_full_of_processes_tells_of_so_many_and_no_more() -> None:
     many = [process(OnGpu(pid=pid)) for pid in range(1000)]
-    found = Joiner(view(), DEFAULT).unaccounted(many, ())
-    assert [each.pid for each in found] == list(range(MOST_PROCESSES))
+    found = Accounts(view(), DEFAULT).unaccounted(many, ())
+    assert [each.pid for each in found] == list(range(accounting.MOST))
 
 
 # --- the view ---------------------------------------------------------------------------------------------------------

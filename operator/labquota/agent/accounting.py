@@ -1,26 +1,17 @@
-"""Puts together what three parties say of a node's devices: NVML, the kubelet, the API server. Pure.
-
-The kubelet names pods without their UIDs, keeps finished ones for a while, and may give a device that one of them had
-to the next pod of the same name. So a grant counts for the pod of that name only
-
-* while that pod has not ended, and had been taken by the kubelet before the kubelet was asked,
-* if one of its containers asks for the resource, and for as many devices as it asks for: those that its own status
-  names first, then those that it had before, then those that no other pod of the name had.
-"""
+"""Processes on GPUs that were not given to the pod they run in, or that run in none. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
-from labquota.agent.podresources import Grant, Offer
-from labquota.agent.pods import Asked, Pod, Pods
+from labquota.agent.pods import Pod, Pods
 from labquota.agent.procfs import Running
-from labquota.api import DeviceHolder, DeviceProcess, NodeResource
-from labquota.quota.deviceids import WHOLE, DeviceKey, Devices, base, is_uuid
+from labquota.api import DeviceHolder, DeviceProcess
+from labquota.quota.deviceids import WHOLE, DeviceKey
 from labquota.quota.gpusettings import GPUSettings
 
-MOST_PROCESSES: Final = 256
-"""Of those that nobody accounts for: the object must stay small, whatever runs on a node."""
+MOST: Final = 256
+"""The object must stay small, whatever runs on a node."""
 
 
 class OnGpu(Protocol):
@@ -59,26 +50,8 @@ class Found(NamedTuple):
     running: Running
 
 
-def resources(offers: Iterable[Offer], settings: GPUSettings) -> tuple[NodeResource, ...]:
-    """What the node's device plugins offer that is a GPU: by its name, or by ids that nothing else has."""
-    ids: dict[str, set[str]] = defaultdict(set)
-    for offer in offers:
-        ids[offer.resource].add(offer.device)
-    return tuple(
-        _resource(name, given)
-        for name, given in sorted(ids.items())
-        if settings.is_gpu_like(name) or all(map(is_uuid, given))
-    )
-
-
-def _resource(name: str, ids: set[str]) -> NodeResource:
-    devices = sorted({base(each) for each in ids})
-    shared = -(-len(ids) // len(devices))
-    return NodeResource(name=name, count=len(ids), replicas=shared, devices=tuple(devices))
-
-
-class Joiner:
-    """Joins grants to pods, and remembers to whom it has joined them.
+class Accounts:
+    """Asks whose a process is.
 
     Args:
         pods: The node's pods.
@@ -87,46 +60,6 @@ class Joiner:
 
     def __init__(self, pods: Pods, settings: GPUSettings) -> None:
         self._pods, self._settings = pods, settings
-        self._had: dict[Grant, str] = {}
-
-    def holders(
-        self, grants: Iterable[Grant], devices: Devices, started: frozenset[str]
-    ) -> tuple[DeviceHolder, ...]:
-        """Who holds what.
-
-        Args:
-            grants: What the kubelet has said.
-            devices: The inventory.
-            started: The UIDs of pods that the kubelet had taken before it was asked.
-        """
-        joined: dict[Grant, str] = {}
-        groups: dict[tuple[str, str, Asked], set[Grant]] = defaultdict(set)
-        for each in grants:
-            if self._settings.is_gpu_like(each.resource) or is_uuid(each.device):
-                groups[each.namespace, each.pod, Asked(each.container, each.resource)].add(each)
-        for (namespace, name, asked), group in groups.items():
-            pod = self._pods.named(namespace, name)
-            if pod is None:
-                joined.update(dict.fromkeys(group, ""))
-            elif pod.uid in started and not pod.ended:
-                joined.update(dict.fromkeys(self._own(pod, asked, group), pod.uid))
-        listed = (each for group in groups.values() for each in group)
-        had = ((each, joined.get(each) or self._had.get(each, "")) for each in listed)
-        self._had = {each: uid for each, uid in had if uid}
-        return tuple(_holder(grant, uid, devices) for grant, uid in sorted(joined.items()))
-
-    def _own(self, pod: Pod, asked: Asked, group: set[Grant]) -> Sequence[Grant]:
-        """Those of a group that are this pod's, where a former pod of its name may still be listed."""
-        most = pod.asked.get(asked, 0)
-        if len(group) <= most:
-            return list(group)
-        told = pod.told.get(asked, frozenset())
-
-        def likeliness(grant: Grant) -> tuple[bool, bool, bool, Grant]:
-            had = self._had.get(grant, pod.uid)
-            return grant.device not in told, self._had.get(grant) != pod.uid, had != pod.uid, grant
-
-        return sorted(group, key=likeliness)[:most]
 
     def unaccounted(
         self,
@@ -136,7 +69,7 @@ class Joiner:
         *,
         complete: bool = True,
     ) -> tuple[DeviceProcess, ...]:
-        """Processes on devices that were not given to the pod they run in.
+        """Those that nobody accounts for.
 
         Args:
             processes: All on the node's GPUs.
@@ -155,7 +88,7 @@ class Joiner:
                 memory = before.get((process.on.pid, _key(process.on)))
                 found.append(_unaccounted(process, pod, memory))
         found.sort(key=lambda each: (*_key(each), each.pid))
-        return tuple(found[:MOST_PROCESSES])
+        return tuple(found[:MOST])
 
     def _pod_of(self, running: Running) -> Pod | None:
         there = (self._pods.find(run.pod) for run in running.place.runs)
@@ -184,22 +117,6 @@ def _covers(held: DeviceKey, used: DeviceKey) -> bool:
 
 def _key(on: OnGpu | DeviceProcess) -> DeviceKey:
     return DeviceKey(on.gpu, on.gpu_instance, on.compute_instance)
-
-
-def _holder(grant: Grant, uid: str, devices: Devices) -> DeviceHolder:
-    device = devices.find(grant.device)
-    key = DeviceKey("") if device is None else device.key
-    return DeviceHolder(
-        resource=grant.resource,
-        device=grant.device,
-        gpu=key.gpu,
-        gpu_instance=key.gpu_instance,
-        compute_instance=key.compute_instance,
-        namespace=grant.namespace,
-        pod=grant.pod,
-        container=grant.container,
-        pod_uid=uid,
-    )
 
 
 def _unaccounted(process: Found, pod: Pod | None, before: int | None) -> DeviceProcess:
