@@ -52,7 +52,9 @@ WRITTEN: list[tuple[Object, msgspec.Struct | None]] = [
             limits={"gpu": api.UsageLimit(limit="3", source="ResourceLimitGroup/student")},
             used={"gpu": "4", "requests.cpu": "12"},
             reserved={"gpu": "1"},
-            summary=api.UsageSummary(gpu="4/3", cpu="12/96", memory="20Gi/96Gi", pods="2/3", over="gpu"),
+            summary=api.UsageSummary(
+                gpu="4/3", equivalents="1.5/2", cpu="12/96", memory="20Gi/96Gi", pods="2/3", over="gpu"
+            ),
             over_limit=("gpu",),
             pods=(api.UsagePod(namespace="vision", name="train-0", uses={"gpu": "2"}),),
         ),
@@ -73,9 +75,9 @@ TABLES = {
         "schema-b|namespace:vision|||||(age)",
     ],
     "ou": [
-        "NAME|OWNER|GROUP|GPU|CPU|MEMORY|PODS|OVER|AGE",
-        "schema-a|user:alice|student|4/3|12/96|20Gi/96Gi|2/3|gpu|(age)",
-        "schema-b|namespace:vision|||||||(age)",
+        "NAME|OWNER|GROUP|GPU|EQUIVALENTS|CPU|MEMORY|PODS|OVER|AGE",
+        "schema-a|user:alice|student|4/3|1.5/2|12/96|20Gi/96Gi|2/3|gpu|(age)",
+        "schema-b|namespace:vision||||||||(age)",
     ],
     "ol": ["NAME|OWNER|AGE", "schema-a|user:alice|(age)"],
 }

@@ -2,7 +2,7 @@ import asyncio
 import io
 import json
 import random
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import aiohttp
@@ -11,7 +11,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from labquota import serving
 from labquota.kube.lookups import Lookups
-from labquota.webhook import listening, server
+from labquota.quota.admission import Request
+from labquota.webhook import listening, review, server
 from labquota.webhook.advising import Adviser
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
@@ -37,9 +38,15 @@ class Noting(Gate):
         memory = Memory(one.world, one.store, one.admissions, one.clock)
         self.adviser = Adviser(cluster, one.world, one.store, memory, one.clock)
 
-    def begin(self, body: bytes, seconds: float, began: float) -> bytes | Coroutine[Any, Any, bytes]:
+    def begin(
+        self,
+        body: bytes,
+        seconds: float,
+        began: float,
+        decode: Callable[[bytes], Request] = review.decode,
+    ) -> bytes | Coroutine[Any, Any, bytes]:
         self.told.append((seconds, self.clock.monotonic() - began))
-        return super().begin(body, seconds, began)
+        return super().begin(body, seconds, began, decode)
 
 
 class Served:
