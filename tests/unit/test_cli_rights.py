@@ -126,6 +126,10 @@ def test_without_the_ledger_the_published_budget_decides(server: Server) -> None
     done = run("explain", "-f", "-", stdin=POD, env=server.env)
     assert done.returncode == 1
     assert done.stderr == (
+        "note: GPUs are priced as if a pod could run on any node that has them: "
+        'not permitted: "alice" cannot get /api/v1/nodes\n'
+        "note: what agents report of GPUs is left out: "
+        'not permitted: "alice" cannot get /apis/labquota.dev/v1alpha1/gpunodes; ask for ClusterRole labquota-reader\n'
         "note: defaults of LimitRanges in vision are not counted: "
         'not permitted: "alice" cannot get /api/v1/namespaces/vision/limitranges\n'
     )

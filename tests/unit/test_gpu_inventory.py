@@ -236,7 +236,7 @@ def test_a_revision_counts_only_what_can_change_a_price() -> None:
     of = inventory(("n1", labels(), {f"{V}/gpu": 8}), ("cpu-only", {"zone": "a"}, {"cpu": 4}))
     of.put_gpus(gpunode("n1", [gpu()], resource(f"{V}/gpu", "GPU-1")))
     before = of.revision
-    of.put_node("n1", labels(gfd__timestamp="1700000000"), {f"{V}/gpu": "8"})
+    of.put_node("n1", labels(A100_40, **{"gfd.timestamp": "1700000000"}), {f"{V}/gpu": "8"})
     of.put_node("cpu-only", {"zone": "b"}, {"cpu": "8"})
     beat = gpunode("n1", [gpu()], resource(f"{V}/gpu", "GPU-1"))
     of.put_gpus(beat)

@@ -12,11 +12,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from labquota import serving
 from labquota.kube.lookups import Lookups
 from labquota.quota.admission import Request
-from labquota.webhook import listening, review, server
+from labquota.webhook import listening, server
 from labquota.webhook.advising import Adviser
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
 from labquota.webhook.remembering import Memory
+from labquota.webhook.review import decode
 from labquota.webhook.stamper import Stamper
 from unit.builders import group, manifest
 from unit.replicas import held, lineage, replica, whose
@@ -43,7 +44,7 @@ class Noting(Gate):
         body: bytes,
         seconds: float,
         began: float,
-        decode: Callable[[bytes], Request] = review.decode,
+        decode: Callable[[bytes], Request] = decode,
     ) -> bytes | Coroutine[Any, Any, bytes]:
         self.told.append((seconds, self.clock.monotonic() - began))
         return super().begin(body, seconds, began, decode)
