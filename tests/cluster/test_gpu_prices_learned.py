@@ -1,9 +1,16 @@
 """Prices that follow the nodes: when a pod is bound, when a node is cut anew; and names that nobody knows."""
 
+import json
+
+import yaml
+
 from cluster.pricing import A100_40, A100_80, GPUNodes, V, bind, gpu, mig, resource
 from cluster.steps import codes, fill, fits, line, refused_soon
+from controlplane import User
 from controlplane.process import wait_until
 from harness import World
+from harness.manifests import Manifest
+from labquota_process import run
 
 SLICE = f"{V}/mig-1g.10gb"
 
@@ -65,3 +72,37 @@ async def test_a_renamed_resource_costs_what_an_agent_finds_behind_it_and_is_unk
         await fits(client, nodes.pod("a", where, {name: 1}), 5)
         answer = await client.create_pod(nodes.pod("a", where, {name: 2}))
     assert "asked gpu-equivalents 2, used 0 of 1 GPUs" in line(answer)
+
+
+def explained(user: User, pod: Manifest) -> tuple[dict[str, dict[str, object]], str]:
+    """What `labquota explain` says of the prices of a pod, and what it notes."""
+    stdin, env = yaml.safe_dump(pod), {"KUBECONFIG": str(user.kubeconfig)}
+    done = run("explain", "-f", "-", "-o", "json", stdin=stdin, env=env)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["results"][0]["demand"]["gpus"], done.stderr
+
+
+def test_explain_says_what_a_slice_costs_and_which_node_says_so(world: World) -> None:
+    alice, where, nodes = world.user("alice"), world.namespace(), GPUNodes(world)
+    node = nodes.add("large", A100_80, {SLICE: 7})
+    nodes.report(
+        node, [gpu("GPU-1", A100_80, "20B2", mig("MIG-1", "1g.10gb", 9728, 1))], resource(SLICE, "MIG-1")
+    )
+    world.group("student", subjects=[world.owner(alice)], aggregate={"gpu-equivalents": 1})
+    said, notes = explained(world.plane.admin, nodes.pod("a", where, {SLICE: 2}))
+    assert said == {
+        SLICE: {
+            "asked": "2",
+            "compute": 8,
+            "memory": 7,
+            "gpuMemory": "9728Mi",
+            "wholeGPU": False,
+            "source": f"1g.10gb of NVIDIA A100-SXM4-80GB on node {node}",
+        }
+    }
+    assert notes == ""
+    said, notes = explained(alice, nodes.pod("a", where, {SLICE: 2}))
+    assert (said[SLICE]["compute"], said[SLICE]["memory"]) == (8, 7)
+    assert notes.startswith(
+        "note: GPUs are priced as if a pod could run on any node that has them: not permitted"
+    )
