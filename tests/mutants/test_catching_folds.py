@@ -105,4 +105,11 @@ def test_a_restored_cluster_is_folded_anew() -> None:
             *(end(10.0, name) for name in "abc"),
         ]
 
+    def busy(rng: random.Random) -> Sequence[Step]:
+        pods = [create(0.1 * number, f"p-{number}", 1) for number in range(10)]
+        ends = [end(3.2 + 0.05 * number, f"p-{number}") for number in range(6)]
+        lost = Step(4.0 + rng.random() * 2, "restore", {"versions": rng.randint(60, 200)})
+        return [*pods, *ends, lost, create(9.0, "c", 1), end(11.0, "c")]
+
     play(script, 12)
+    play(busy, 16, limits={"gpu": "12"})
