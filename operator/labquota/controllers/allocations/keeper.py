@@ -88,7 +88,7 @@ class Keeper:
         self._intruders.clear()
         for item in self.stored.all():
             charge = self._view.find(item.key)
-            if charge is not None and self._view.holds(charge):
+            if charge is not None and charge.charged:
                 self._judge.recall(item, charge)
         self._leads = True
         try:
@@ -134,7 +134,7 @@ class Keeper:
             return await self._write(stored, self._judge.of_hold(stored, charge))
         if charge is None or not self.pods.has(uid):
             return await self._of_departed(uid, stored)
-        lives = self._view.holds(charge)
+        lives = charge.charged  # also on a lost node, where nobody has let go of anything
         made = stored is None
         if stored is None:
             # nothing is given to a pod that waits for a node, and many may wait
