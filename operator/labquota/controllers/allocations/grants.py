@@ -1,6 +1,7 @@
 """The pods that ask for GPUs, with the devices that the kubelet wrote into their statuses.
 
-Stands between the pod informer and the view. A pod without GPUs costs a look into its amounts, and no memory.
+Stands between the pod informer and the view. A pod without GPUs, or one that waits for a node and so has none, costs
+a look at its charge, and no memory.
 """
 
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ class GpuPods:
     def decode(self, raw: msgspec.Raw | bytes) -> Charge:
         """What the view keeps of a pod."""
         charge = self._view.decode(raw)
-        if "gpu" in charge.amounts:
+        if _may_hold(charge):
             grants = tuple(_grants(raw)) if b"allocatedResourcesStatus" in bytes(raw) else ()
             if grants:
                 self._grants[charge.uid] = grants
@@ -111,13 +112,13 @@ class GpuPods:
             if self._view.find(uid) is None:
                 self._forget(charge)
         for charge in items:
-            if "gpu" in charge.amounts:
+            if _may_hold(charge):
                 self._note(charge)
 
     def changed(self, kind: Kind, item: Charge, resource_version: str) -> None:
         """Take one change."""
         self._view.changed(kind, item, resource_version)
-        if "gpu" not in item.amounts:
+        if not _may_hold(item):
             return
         if kind == "DELETED":
             self._forget(item)
@@ -153,6 +154,11 @@ class GpuPods:
             there.discard(uid)
             if not there:
                 del self._on[seen[0]]
+
+
+def _may_hold(charge: Charge) -> bool:
+    """Whether a pod can have been given GPUs."""
+    return bool(charge.node) and "gpu" in charge.amounts
 
 
 def _grants(raw: msgspec.Raw | bytes) -> Iterator[Grant]:
