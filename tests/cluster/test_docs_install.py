@@ -37,7 +37,7 @@ def test_an_administrator_can_install_and_remove_labquota_by_the_page(
         assert 'deployment "labquota-webhook" successfully rolled out' in shown
         assert re.search(r'^student +\["User"\] +0 +3 ', shown, re.MULTILINE)
         asked = [webhook for each in _registrations(plane) for webhook in each["webhooks"]]
-        assert len(asked) == 5
+        assert len(asked) == 6
         assert all(each["clientConfig"]["caBundle"] for each in asked)
         assert not (tmp_path / "tls.key").exists(), "the key is left lying about"
         _settings(plane, tmp_path, owners, policies=policies)

@@ -102,6 +102,11 @@ def test_what_an_environment_takes_as_a_whole_is_read_first() -> None:
     assert found(manifest, facts=facts) == [(CODE, f"spec.containers[main].envFrom[{VISIBLE}]")]
     [line] = lines(manifest, facts=facts)
     assert line.startswith(f'container main sets {VISIBLE} to "all" by ConfigMap env and so reaches GPUs')
+    facts = {CONFIG: Found(), SECRET: Found(variables={VISIBLE: "GPU-1"})}
+    [line] = lines(manifest, facts=facts)
+    assert line.startswith(f"container main sets {VISIBLE} by Secret env and so reaches GPUs"), (
+        "no value is shown"
+    )
 
 
 def test_a_prefix_may_complete_the_variable() -> None:
@@ -335,6 +340,13 @@ def test_whoever_debugs_anothers_pod_counts_as_much_as_its_owner() -> None:
     new = debugged(container("late", env=[variable("all")]))
     assert found(new, of, old=old, sub=sub, user="alice") == []
     assert found(new, of, old=old, sub=sub, user="bob") != [], "bob is limited, though the pod is alice's"
+
+
+def test_who_is_limited_reaches_no_gpu_through_a_pod_that_nobody_limits() -> None:
+    nobodys = {"labquota.dev/owner": "namespace:infra"}
+    old, sub = pod(annotations=nobodys), "ephemeralcontainers"
+    new = pod(annotations=nobodys, ephemeralContainers=[container("late", env=[variable("all")])])
+    assert found(new, old=old, sub=sub, user="bob") != []
 
 
 def test_an_annotation_that_is_added_later_is_judged_and_one_that_stays_is_not() -> None:

@@ -96,6 +96,18 @@ class Claim(Part, frozen=True):
     resource_claim_template_name: str = ""
 
 
+class Written(msgspec.Struct, frozen=True):
+    """What somebody writes into an object that pods take variables or devices from."""
+
+    kind: str
+    """`ConfigMap`, `Secret`, `ResourceClaim` or `ResourceClaimTemplate`."""
+    name: str
+    value: str | None = None
+    """Of the variable that names GPUs; None where it is not set, or not changed."""
+    classes: tuple[str, ...] = ()
+    """The DeviceClasses that a claim asks for."""
+
+
 class Access(msgspec.Struct, frozen=True):
     """What may lead out of a pod, less what cannot."""
 
@@ -106,3 +118,5 @@ class Access(msgspec.Struct, frozen=True):
     """Those of the node's file system."""
     runtime_class: str
     claims: tuple[Claim, ...]
+    written: Written | None = None
+    """No pod, but what pods take from."""

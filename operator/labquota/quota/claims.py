@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from labquota.quota import verdict
-from labquota.quota.access import Claim
+from labquota.quota.access import Access, Claim
 from labquota.quota.environments import ASK
 from labquota.quota.gpusettings import GPUSettings
 from labquota.quota.lookups import DeviceClass, Facts, Found, Lookup
@@ -25,23 +25,26 @@ _FIELD: Final = "spec.resourceClaims[{}]"
 
 
 def of(
-    claimed: Iterable[Claim], foreign: Iterable[str], namespace: str, settings: GPUSettings, facts: Facts
+    access: Access, foreign: Iterable[str], namespace: str, settings: GPUSettings, facts: Facts
 ) -> Iterator[Refused | Lookup]:
     """Which of a pod's claims are for GPUs, or what has to be read before that can be told.
 
     Args:
-        claimed: The pod's claims.
+        access: What may lead out of the pod, or a claim that somebody writes.
         foreign: Extended resources that it asks for and that are no GPUs by their names.
         namespace: The pod's.
         settings: The administrator's word on GPUs.
         facts: What was read already.
     """
-    claims = tuple(claimed)
-    if len(claims) > MOST:
-        why = f"the pod makes {len(claims)} claims, of which at most {MOST} are looked at; make fewer"
+    if access.written is not None:
+        who = f"{access.written.kind} {access.written.name}"
+        for name in access.written.classes:
+            yield from _class(name, who, "spec.devices.requests", settings, facts)
+    if len(access.claims) > MOST:
+        why = f"the pod makes {len(access.claims)} claims, of which at most {MOST} are looked at; make fewer"
         yield Refused(verdict.DRA, why, "spec.resourceClaims")
         return
-    for each in claims:
+    for each in access.claims:
         yield from _claim(each, namespace, settings, facts)
     for name in foreign:
         yield from _resource(name, settings, facts)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from labquota.quota import verdict
-from labquota.quota.access import CUDA, REQUIRED, VARIABLES, VISIBLE, Access, Container
+from labquota.quota.access import CUDA, REQUIRED, VARIABLES, VISIBLE, Access, Container, Written
 from labquota.quota.gpusettings import GPUSettings
 from labquota.quota.lookups import GONE, Facts, Lookup
 from labquota.quota.verdict import Refused
@@ -23,6 +23,8 @@ _MOST_SHOWN: Final = 60
 
 def of(access: Access, namespace: str, settings: GPUSettings, facts: Facts) -> Iterator[Refused | Lookup]:
     """What a pod's environments bring its containers, or which objects have to be read before that can be told."""
+    if access.written is not None and access.written.value is not None:
+        yield from _written(access.written, access.written.value)
     sources = {
         lookup for each in access.containers if not _is_settled(each) for lookup in _sources(each, namespace)
     }
@@ -52,6 +54,8 @@ def _of_one(container: Container, namespace: str, settings: GPUSettings, facts: 
         text, source, part = found[VISIBLE]
         if not _is_harmless(text):
             what = "from elsewhere" if text == _ELSEWHERE else f"to {shown(text)}{source}"
+            if source.startswith(" by Secret"):
+                what = source.strip()  # not everybody who may use a Secret may read it
             more = "more GPUs than it asks for" if asks else "GPUs that it does not ask for"
             do = "the device plugin sets it" if asks else ASK
             why = f"{who} sets {VISIBLE} {what} and so reaches {more}; leave it out: {do}"
@@ -67,18 +71,27 @@ def _of_one(container: Container, namespace: str, settings: GPUSettings, facts: 
 def _variables(container: Container, namespace: str, facts: Facts) -> Mapping[str, tuple[str, str, str]]:
     """The variables that count, as the kubelet puts them together: value, source in words, field."""
     found: dict[str, tuple[str, str, str]] = {}
-    if not _is_settled(container):
-        for source in container.env_from:
-            for kind, ref in (("ConfigMap", source.config_map_ref), ("Secret", source.secret_ref)):
-                if ref is None:
-                    continue
-                for key, text in facts.get(_lookup(kind, namespace, ref.name), GONE).variables.items():
-                    if (name := source.prefix + key) in VARIABLES:
-                        found[name] = text, f" by {kind} {ref.name}", "envFrom"
+    for source in container.env_from:
+        for kind, ref in (("ConfigMap", source.config_map_ref), ("Secret", source.secret_ref)):
+            if ref is None:
+                continue
+            for key, text in facts.get(_lookup(kind, namespace, ref.name), GONE).variables.items():
+                if (name := source.prefix + key) in VARIABLES:
+                    found[name] = text, f" by {kind} {ref.name}", "envFrom"
     for each in container.env:
         if each.name in VARIABLES:
             found[each.name] = _ELSEWHERE if each.value_from is not None else each.value, "", "env"
     return found
+
+
+def _written(written: Written, value: str) -> Iterator[Refused]:
+    if not _is_harmless(value):
+        what = "" if written.kind == "Secret" else f" to {shown(value)}"
+        why = (
+            f"{written.kind} {written.name} sets {VISIBLE}{what}, by which containers that take their variables from "
+            f"it reach GPUs that they do not ask for; set it to void or leave it out: {ASK}"
+        )
+        yield Refused(verdict.NOT_REQUESTED, why, f"data[{VISIBLE}]")
 
 
 def _is_settled(container: Container) -> bool:

@@ -72,7 +72,7 @@ def of(
     refusals: list[Refused] = []
     told: list[Refused] = []
     unread: list[Lookup] = []
-    for each in claims.of(access.claims, foreign, request.namespace, settings, request.facts):
+    for each in claims.of(access, foreign, request.namespace, settings, request.facts):
         if isinstance(each, Lookup):
             unread.append(each)
         else:

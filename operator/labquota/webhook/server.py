@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from labquota import metrics
 from labquota.clock import Clock
-from labquota.webhook import advising, holds, review, stamper
+from labquota.webhook import advising, holds, review, sources, stamper
 from labquota.webhook import gate as gates
 from labquota.webhook.advising import Adviser
 from labquota.webhook.gate import Gate
@@ -23,10 +23,12 @@ PATH: Final = "/validate"
 STAMP_PATH: Final = "/stamp"
 ADVISE_PATH: Final = "/advise"
 HOLD_PATH: Final = "/hold"
-_PATHS: Final = (PATH, STAMP_PATH, ADVISE_PATH, HOLD_PATH)
+SOURCE_PATH: Final = "/source"
+_PATHS: Final = (PATH, STAMP_PATH, ADVISE_PATH, HOLD_PATH, SOURCE_PATH)
 _STAMP: Final = STAMP_PATH.encode()
 _ADVISE: Final = ADVISE_PATH.encode()
 _HOLD: Final = HOLD_PATH.encode()
+_SOURCE: Final = SOURCE_PATH.encode()
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Two objects of 3 MiB, the most that the API server takes, and what stands around them. Larger is only what is full of
 characters that JSON escapes."""
@@ -37,7 +39,10 @@ _TOO_LARGE: Final = (
     f"the AdmissionReview is larger than {MOST_BYTES // 1024 // 1024} MiB; make the pod smaller"
 )
 _OK: Final = b"200 OK\r\n" + JSON
-_NOT_FOUND: Final[Reply] = (b"404 Not Found\r\n" + TEXT, b"there are /validate, /hold, /stamp and /advise\n")
+_NOT_FOUND: Final[Reply] = (
+    b"404 Not Found\r\n" + TEXT,
+    b"there are /validate, /hold, /source, /stamp and /advise\n",
+)
 _ONLY_POST: Final[Reply] = (
     b"405 Method Not Allowed\r\nAllow: POST\r\n" + TEXT,
     b"POST an AdmissionReview\n",
@@ -46,7 +51,7 @@ _NOT_SYNCED: Final[Reply] = (b"429 Too Many Requests\r\nRetry-After: 1\r\n" + TE
 
 
 class Reviews:
-    """Answers reviews: four paths, whatever their query.
+    """Answers reviews: five paths, whatever their query.
 
     Args:
         gate: What decides.
@@ -76,8 +81,12 @@ class Reviews:
         if request.target.startswith(_ADVISE):
             return self._advised(request)
         about = request.body, _seconds(request.target), request.began
-        is_hold = request.target.startswith(_HOLD)
-        answer = self._gate.begin(*about, holds.decode) if is_hold else self._gate.begin(*about)
+        if request.target.startswith(_HOLD):
+            answer = self._gate.begin(*about, holds.decode)
+        elif request.target.startswith(_SOURCE):
+            answer = self._gate.begin(*about, sources.decode)
+        else:
+            answer = self._gate.begin(*about)
         if isinstance(answer, bytes):
             return self._answered(request, answer)
         return self._later(request, answer)
