@@ -7,10 +7,12 @@ import pytest
 
 from labquota.kube import errors
 from labquota.kube.lookups import Lookups
+from labquota.webhook import review
 from labquota.webhook.gate import Gate
 from labquota.webhook.holders import Holders
+from labquota.webhook.makers import Makers
 from unit.builders import group
-from unit.reached import body, container, pod
+from unit.reached import body, case, container, pod
 from unit.replicas import held, replica, whose
 from unit.simulated import Cluster, Fault, run
 
@@ -132,3 +134,23 @@ def test_an_ephemeral_container_is_refused_without_a_ledger() -> None:
         assert held(door.cluster).reservations == ()
 
     run(scenario())
+
+
+def test_of_a_refused_pod_that_is_remembered_nothing_is_kept_that_leads_out_of_it() -> None:
+    many = [{"configMapRef": {"name": f"env-{number}"}} for number in range(5000)]
+    settled = container(envFrom=many, env=[{"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}])
+    made = pod(settled)
+    maker = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "name": "web",
+        "uid": "uid-web",
+        "controller": True,
+    }
+    made["metadata"]["ownerReferences"] = [maker]
+    judged = case(review.decode(body(made)))
+    assert judged.request.access is not None
+    makers = Makers()
+    assert makers.refused(judged, 0.0)
+    [kept] = makers.of(judged.owner)
+    assert (kept.request.access, kept.request.facts) == (None, {})

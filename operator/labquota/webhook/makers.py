@@ -140,4 +140,7 @@ def _slim(request: Request) -> Request:
         uid=meta.uid,
         annotations={} if stamp is None else {OWNER_ANNOTATION: stamp},
     )
-    return msgspec.structs.replace(request, pod=Pod(metadata=kept, spec=request.pod.spec))
+    # what it reaches was no reason to refuse it, or it would not be here; and it may be as large as a pod can be
+    return msgspec.structs.replace(
+        request, pod=Pod(metadata=kept, spec=request.pod.spec), access=None, facts={}
+    )
