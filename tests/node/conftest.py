@@ -9,7 +9,7 @@ from harness import World
 from node import beside
 from node.realnode import RealNode
 from node.story import Story
-from nvml.node import Node
+from nvml import Node
 
 MODEL = "A100-SXM4-40GB"
 LAYOUT = ("3g.20gb", "2g.10gb", "1g.5gb", "1g.5gb")
@@ -46,7 +46,7 @@ def node(control_plane: ControlPlane, installation: object) -> Iterator[RealNode
 @pytest.fixture
 def story(world: World, node: RealNode) -> Iterator[Story]:
     """A namespace of the test's own on the node; no device of it is held any more when the next test begins."""
-    fresh = Story(world, node, world.namespace())
+    fresh = Story(world.plane, node, world.namespace())
     yield fresh
     world.close()
     fresh.empty()

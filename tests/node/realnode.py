@@ -5,20 +5,21 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from controlplane import ControlPlane, ControlPlaneError, Process
-from node import image, machine, programs, settings
+from controlplane.process import wait_until
+from node import machine, parts, programs
 from node.box import Box
-from nvml.node import Node
+from nvml import Node
 
 __all__ = ["RealNode"]
 
-_HERE = Path(__file__).parent
 PODRESOURCES = "/var/lib/kubelet/pod-resources/kubelet.sock"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class RealNode:
@@ -35,31 +36,25 @@ class RealNode:
 
     def __init__(self, plane: ControlPlane, gpus: Node, name: str = "real-node") -> None:
         self.plane, self.gpus, self.name = plane, gpus, name
-        self._work = plane.folder / name
-        self.box = Box(self._work, plane.logs)
+        self.box = Box(plane.folder / name, plane.logs)
 
     def start(self) -> Self:
-        """Start everything and return when the Node is ready and offers its devices: about ten seconds.
+        """Start everything and return when the Node is ready and offers its devices: two seconds.
 
         Raises:
             ControlPlaneError: this machine forbids it, or something did not start.
         """
         self._programs = programs.find()
-        folders = (
-            Path(sys.prefix),
-            Path(sys.base_prefix),
-            _HERE,
-            self._programs["kubelet"],
-            self.plane.folder,
-        )
-        if (reason := machine.lacks(*folders)) is not None:
+        visible = (Path(sys.prefix), Path(sys.base_prefix), Path(__file__), self._programs["kubelet"])
+        if (reason := machine.lacks(*visible, self.plane.folder)) is not None:
             raise ControlPlaneError(f"no real node on this machine: {reason}")
-        self._work.mkdir()
+        self.box.work.mkdir()
         try:
             self.box.start()
-            self._join()
-            self._start_containerd()
-            self._start_kubelet()
+            parts.relays(self.box, self.plane)
+            _run(parts.containerd(self.box, self._programs))
+            parts.load_image(self.box, self._programs)
+            _run(parts.kubelet(self.box, self._programs, self.plane, self.name, self._is_ready))
             self._start_plugin()
         except BaseException:
             self.stop()
@@ -69,7 +64,7 @@ class RealNode:
     def stop(self) -> None:
         """End all of it at once; its logs stay among those of the control plane."""
         self.box.stop()
-        shutil.rmtree(self._work, ignore_errors=True)
+        shutil.rmtree(self.box.work, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -79,8 +74,6 @@ class RealNode:
     ) -> None:
         self.stop()
 
-    # Its parts
-
     @property
     def kubelet(self) -> Process:
         """The kubelet."""
@@ -89,7 +82,36 @@ class RealNode:
     @property
     def plugin(self) -> Process:
         """NVIDIA's device plugin."""
-        return self.box.processes["nvidia-device-plugin"]
+        return self.box.processes[parts.PLUGIN]
+
+    @contextmanager
+    def offering(
+        self, strategy: str = "mixed", *, sharing: Sequence[str] = (), layout: Sequence[str] | None = None
+    ) -> Iterator[None]:
+        """Let the plugin offer devices in another way for a while; nobody may hold any before and after.
+
+        Args:
+            strategy: for MIG devices.
+            sharing: resources each of whose devices it offers as two replicas.
+            layout: how all GPUs are cut meanwhile; as they are by default.
+        """
+        before = self.offered()
+        kept = [(gpu, gpu.mig, gpu.instances) for gpu in self.gpus.gpus]
+        self.plugin.stop()
+        try:
+            for gpu in self.gpus.gpus if layout is not None else ():
+                self.gpus.cut(gpu, layout or ())
+            self.gpus.write()
+            self._start_plugin(strategy, sharing)
+            yield
+        finally:
+            self.plugin.stop()
+            for gpu, mig, instances in kept:
+                gpu.mig, gpu.instances = mig, instances
+            self.gpus.write()
+            self._start_plugin()
+            if not wait_until(lambda: self.offered() == before, 30, every=0.1):
+                raise ControlPlaneError(f"the node offers {self.offered()}, and {before} is expected")
 
     def node(self) -> dict[str, Any]:
         """The Node, as the API server has it."""
@@ -103,7 +125,11 @@ class RealNode:
         return {key: count for key, count in counts.items() if count}
 
     def podresources(self) -> dict[str, Any]:
-        """What the kubelet says of devices: `held` (one entry a device) and `allocatable` (ids by resource)."""
+        """What the kubelet says of devices: `held` (one entry a device) and `allocatable` (ids by resource).
+
+        Raises:
+            ControlPlaneError: it says nothing.
+        """
         program = str(self._programs["podresources"])
         done = subprocess.run(
             [program, str(self.box.path(PODRESOURCES))],
@@ -117,63 +143,11 @@ class RealNode:
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
-    # How it starts
+    def _start_plugin(self, strategy: str = "mixed", sharing: Sequence[str] = ()) -> None:
+        def offers() -> bool:
+            return bool(self.offered())
 
-    def _join(self) -> None:
-        for number, server in enumerate(self.plane.servers):
-            port = server.rpartition(":")[2]
-            argv = [sys.executable, "-I", "-S", str(_HERE / "relay.py"), str(self.box.first), port]
-            self.box.outside(f"relay-{number}", argv).start()
-
-    def _start_containerd(self) -> None:
-        work, own = self._work, self._programs
-        runc = work / "runc"
-        runc.write_text(
-            f'#!/bin/sh\nexec {sys.executable} -I -S {_HERE / "bare_runc.py"} {own["runc"]} "$@"\n'
-        )
-        runc.chmod(0o755)
-        config = work / "containerd.toml"
-        config.write_text(settings.containerd(work, own, runc))
-        (work / "cni").mkdir()
-        (work / "cni" / "10-box.conflist").write_text(settings.cni())
-        env = {"PATH": f"{own['containerd'].parent}:{_PATH}"}
-        socket = self.box.path(settings.CONTAINERD)
-        argv = [str(own["containerd"]), "--config", str(config)]
-        containerd = self.box.inside("containerd", argv, env, socket.exists)
-        containerd.start()
-        containerd.wait_ready()
-        tar = work / "image.tar"
-        image.write(own["box"], tar)
-        argv = [
-            str(own["ctr"]),
-            "--address",
-            str(socket),
-            "--namespace",
-            "k8s.io",
-            "images",
-            "import",
-            "--local",
-        ]
-        done = subprocess.run(
-            [*argv, "--snapshotter=native", str(tar)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise ControlPlaneError(f"the image is not imported: {done.stderr.strip()}")
-
-    def _start_kubelet(self) -> None:
-        user = self.plane.user(f"system:node:{self.name}", ["system:nodes"], role=None)
-        config = self._work / "kubelet.json"
-        config.write_text(settings.kubelet(self.box.cgroup, self.plane.authority.certificate))
-        argv = [
-            str(self._programs["kubelet"]),
-            f"--config={config}",
-            f"--kubeconfig={user.kubeconfig}",
-            f"--hostname-override={self.name}",
-            f"--node-ip={settings.ADDRESS}",
-        ]
-        kubelet = self.box.inside("kubelet", argv, {"PATH": _PATH}, self._is_ready)
-        kubelet.start()
-        kubelet.wait_ready(60)
+        _run(parts.plugin(self.box, self._programs, self.gpus, offers, strategy, sharing))
 
     def _is_ready(self) -> bool:
         try:
@@ -184,9 +158,7 @@ class RealNode:
         conditions = found.get("status", {}).get("conditions", []) if status == 200 else []
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
-    def _start_plugin(self) -> None:
-        argv = [str(self._programs["nvidia-device-plugin"]), "--mig-strategy=mixed"]
-        env = {"PATH": _PATH, **self.gpus.environment()}
-        plugin = self.box.inside("nvidia-device-plugin", argv, env, lambda: bool(self.offered()))
-        plugin.start()
-        plugin.wait_ready()
+
+def _run(process: Process) -> None:
+    process.start()
+    process.wait_ready(60)

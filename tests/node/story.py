@@ -1,61 +1,25 @@
-"""What each party says of the devices that a pod holds, asked one by one, and whether they tell the same.
+"""Waits until all parties tell the same of a pod's devices: kubelet, status, container, agent, allocation, and NVML."""
 
-| witness | where it is read |
-|---|---|
-| `kubelet` | PodResources, through Kubernetes' own client |
-| `status` | the pod's allocatedResourcesStatus |
-| `container` | what NVIDIA's plugin had put into the container's environment, read from its process |
-| `agent` | the holders in the node's GPUNode |
-| `allocation` | the pod's GPUAllocation |
-
-and NVML, which must have every device that they name.
-"""
-
-import os
-import signal
+import asyncio
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from controlplane.process import wait_until
-from harness import World
 from harness.clients import pods as pods_of
-from node.realnode import RealNode
+from node.witnesses import Ids, Witnesses
 
 __all__ = ["Story"]
 
-CUSTOM = "/apis/labquota.dev/v1alpha1"
 PARTIES = ("kubelet", "status", "container", "agent", "allocation")
 _OF_THE_POD = ("status", "container")
-Ids = tuple[str, ...]
 
 
-class Story:
-    """The parties' words in one namespace.
-
-    Args:
-        world: the test's world.
-        node: the real node.
-        namespace: where the pods are.
-
-    Attributes:
-        namespace: likewise.
-    """
-
-    def __init__(self, world: World, node: RealNode, namespace: str) -> None:
-        self._world, self._node, self.namespace = world, node, namespace
-        self._client = world.plane.client
-        self._asked: dict[str, Callable[[str], Ids]] = {
-            "kubelet": self.kubelet,
-            "status": lambda pod: tuple(sorted(self.health(pod))),
-            "container": self.container,
-            "agent": self.agent,
-            "allocation": self.allocation,
-        }
+class Story(Witnesses):
+    """The parties' words in one namespace, and what they come to."""
 
     def agreed(self, pod: str, count: int, seconds: float = 30, *, without: tuple[str, ...] = ()) -> Ids:
-        """Wait until all parties name the same devices of a pod, so many of them, that NVML has; returns their ids.
+        """Wait until all parties name the same devices of a pod, so many of them, and NVML has them; returns their ids.
 
         Args:
             pod: its name.
@@ -69,16 +33,15 @@ class Story:
         words: dict[str, Ids] = {}
 
         def same() -> bool:
-            words.update({name: self._asked[name](pod) for name in PARTIES if name not in without})
-            return len(set(words.values())) == 1 and len(next(iter(words.values()))) == count
+            words.update({name: getattr(self, name)(pod) for name in PARTIES if name not in without})
+            ids = next(iter(words.values()))
+            there = {each.partition("::")[0] for each in ids} <= self.inventory()
+            return there and len(ids) == count and len(set(words.values())) == 1
 
         assert wait_until(same, seconds, every=0.2), (
             f"{pod}: {count} devices are expected; {words}; {self.pod(pod).get('status')}"
         )
-        ids = next(iter(words.values()))
-        missing = set(ids) - self.existing()
-        assert not missing, f"{pod}: NVML has no {missing}"
-        return ids
+        return next(iter(words.values()))
 
     def nobody(self, pod: str, seconds: float = 30) -> None:
         """Wait until no party names a device of a pod any more.
@@ -90,10 +53,26 @@ class Story:
 
         def none() -> bool:
             # What is gone has no status and no processes: the others must have noticed.
-            words.update({name: self._asked[name](pod) for name in PARTIES if name not in _OF_THE_POD})
+            words.update({name: getattr(self, name)(pod) for name in PARTIES if name not in _OF_THE_POD})
             return not any(words.values())
 
         assert wait_until(none, seconds, every=0.2), f"{pod}: no device is expected any more; {words}"
+
+    async def eventually(self, refusal: Callable[[], Awaitable[str]], seconds: float = 15) -> None:
+        """Ask until the refusal is empty.
+
+        Raises:
+            AssertionError: it stays; with its words.
+        """
+        until = time.monotonic() + seconds
+        while said := await refusal():
+            assert time.monotonic() < until, said
+            await asyncio.sleep(0.2)
+
+    def remove(self) -> None:
+        """Delete all pods of this namespace now, and wait until their devices are free."""
+        self._client.delete(pods_of(self.namespace), gracePeriodSeconds=0)
+        self.empty()
 
     def empty(self, seconds: float = 30) -> None:
         """Wait until the kubelet lists no device of this namespace any more.
@@ -103,92 +82,10 @@ class Story:
         """
 
         def none() -> bool:
-            held = self._node.podresources()["held"]
+            held = self.node.podresources()["held"]
             return all(each["namespace"] != self.namespace for each in held)
 
-        assert wait_until(none, seconds, every=0.2), self._node.podresources()["held"]
-
-    # The parties
-
-    def kubelet(self, pod: str) -> Ids:
-        """By the kubelet's PodResources."""
-        held = self._node.podresources()["held"]
-        return _sorted(each["id"] for each in held if self._is(each, pod))
-
-    def health(self, pod: str) -> dict[str, str]:
-        """Health by device id, of the pod's own status."""
-        found: dict[str, str] = {}
-        for container in self.pod(pod).get("status", {}).get("containerStatuses", []):
-            for resource in container.get("allocatedResourcesStatus", []):
-                if resource["name"].startswith("nvidia.com/"):
-                    found |= {each["resourceID"]: each["health"] for each in resource["resources"]}
-        return found
-
-    def container(self, pod: str) -> Ids:
-        """By the environment of the pod's processes."""
-        ids: list[str] = []
-        statuses = self.pod(pod).get("status", {}).get("containerStatuses", [])
-        for container in (
-            each["containerID"].rpartition("/")[2] for each in statuses if "containerID" in each
-        ):
-            for pid in self._processes(container)[:1]:
-                environ = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-                values = dict(each.partition("=")[::2] for each in environ)
-                ids += values.get("NVIDIA_VISIBLE_DEVICES", "").split(",")
-        return _sorted(each for each in ids if each)
-
-    def agent(self, pod: str) -> Ids:
-        """By the holders in the GPUNode."""
-        uid = self.uid(pod)
-        holders = self.gpunode().get("holders", [])
-        return _sorted(
-            each["device"] for each in holders if self._is(each, pod) and (not uid or each["podUid"] == uid)
-        )
-
-    def allocation(self, pod: str) -> Ids:
-        """By the GPUAllocation that speaks of it now."""
-        uid, ids = self.uid(pod), []
-        for of, status in self._allocations(pod):
-            if status.get("phase") == "Bound" and (not uid or of == uid):
-                ids += [device["id"] for device in status["devices"]]
-        return _sorted(ids)
-
-    def problems(self, pod: str) -> dict[str, str]:
-        """What a pod's GPUAllocation finds wrong: the message by type of condition, where it holds now."""
-        uid = self.uid(pod)
-        return {
-            each["type"]: each["message"]
-            for of, status in self._allocations(pod)
-            for each in status.get("conditions", [])
-            if of == uid and each["status"] == "True"
-        }
-
-    def foreign(self) -> dict[int, dict[str, Any]]:
-        """Processes that the agent can account for by nothing, by their id on the node."""
-        return {each["pid"]: each for each in self.gpunode().get("unaccounted", [])}
-
-    def existing(self) -> set[str]:
-        """The UUIDs of GPUs and MIG devices, by the file that NVML reads."""
-        return {gpu.uuid for gpu in self._node.gpus.gpus} | {
-            mig.uuid for gpu in self._node.gpus.gpus for mig in gpu.instances
-        }
-
-    # What they are about
-
-    def pod(self, name: str) -> dict[str, Any]:
-        """A pod; empty if there is none."""
-        status, found = self._client.call("GET", f"{pods_of(self.namespace)}/{name}")
-        return found if status == 200 else {}
-
-    def uid(self, pod: str) -> str:
-        """A pod's UID; empty if there is none."""
-        return str(self.pod(pod).get("metadata", {}).get("uid", ""))
-
-    def gpunode(self) -> dict[str, Any]:
-        """The status of the node's GPUNode; empty if there is none."""
-        code, found = self._client.call("GET", f"{CUSTOM}/gpunodes/{self._node.name}")
-        status: dict[str, Any] = found.get("status", {}) if code == 200 else {}
-        return status
+        assert wait_until(none, seconds, every=0.2), self.node.podresources()["held"]
 
     def says(self, condition: str, status: str, seconds: float = 30) -> None:
         """Wait until a condition of the GPUNode has a status.
@@ -216,42 +113,3 @@ class Story:
             )
             time.sleep(0.1)
         return found
-
-    def pids(self, pod: str) -> list[int]:
-        """The processes of a pod's first container that runs, as they are known out here."""
-        status = self.pod(pod)["status"]
-        both = [*status.get("initContainerStatuses", []), *status["containerStatuses"]]
-        running = next(each for each in both if "running" in each["state"])
-        return self._processes(running["containerID"].rpartition("/")[2])
-
-    def inner(self, pod: str) -> int:
-        """The first process of a pod's first container, as the node numbers it."""
-        return self._node.box.pids()[self.pids(pod)[0]]
-
-    def kill(self, pod: str) -> None:
-        """End the processes of a pod's first container as a crash would."""
-        for pid in self.pids(pod):
-            os.kill(pid, signal.SIGKILL)
-
-    def _processes(self, container: str) -> list[int]:
-        found = []
-        for pid in sorted(self._node.box.pids()):
-            try:
-                if container in Path(f"/proc/{pid}/cgroup").read_text():
-                    found.append(pid)
-            except OSError:  # it has just ended
-                continue
-        return found
-
-    def _allocations(self, pod: str) -> list[tuple[str, dict[str, Any]]]:
-        """UID and status of the allocations of all pods that had this name."""
-        listed = self._client.get(f"{CUSTOM}/namespaces/{self.namespace}/gpuallocations")["items"]
-        found = ((each["spec"].get("pod", {}), each.get("status", {})) for each in listed)
-        return [(of["uid"], status) for of, status in found if of.get("name") == pod]
-
-    def _is(self, named: dict[str, Any], pod: str) -> bool:
-        return bool(named.get("namespace") == self.namespace and named.get("pod") == pod)
-
-
-def _sorted(ids: Any) -> Ids:
-    return tuple(sorted(ids))

@@ -55,6 +55,7 @@ async def test_a_process_is_accounted_for_by_the_pod_that_it_runs_in(
     )
 
 
+# Fact: reboot: UUIDs change and ids are used again; an allocation does not move to another device, nor to another pod.
 async def test_a_device_that_is_made_again_under_a_pod_is_named_missing_and_is_not_its(
     world: World, node: RealNode, story: Story
 ) -> None:
@@ -84,6 +85,7 @@ async def test_a_device_that_is_made_again_under_a_pod_is_named_missing_and_is_n
     charged(world, owner, pods=1, mig_4g_20gb=1)
 
 
+# Fact: GPU falls off the bus (XID 79).
 async def test_a_card_that_falls_off_the_bus_is_lost_to_everybody_until_it_is_back(
     world: World, node: RealNode, story: Story
 ) -> None:
@@ -114,6 +116,7 @@ async def test_a_card_that_falls_off_the_bus_is_lost_to_everybody_until_it_is_ba
     assert wait_until(lambda: not story.problems("lost"), 20, every=0.2), story.problems("lost")
 
 
+# Fact: PodResources omits init containers.
 async def test_an_init_containers_device_is_paid_for_though_the_kubelet_does_not_list_it(
     world: World, node: RealNode, story: Story
 ) -> None:

@@ -13,6 +13,7 @@ from node.story import Story
 SMALL, MIDDLE, LARGE = ("nvidia.com/mig-1g.5gb", "nvidia.com/mig-2g.10gb", "nvidia.com/mig-3g.20gb")
 
 
+# Fact: since Kubernetes 1.36 allocatedResourcesStatus gives device ids through the API server.
 async def test_a_pods_devices_are_the_real_plugins_and_everybody_names_the_same(
     world: World, node: RealNode, story: Story
 ) -> None:
@@ -104,6 +105,7 @@ async def test_a_device_is_its_pods_until_its_containers_have_ended(world: World
     assert story.agreed("next", 1) == ids
 
 
+# Fact: a pod that has finished may still be listed.
 async def test_a_pod_that_ends_gives_its_devices_back(world: World, story: Story) -> None:
     alice = world.user("alice")
     owner = world.owner(alice)
