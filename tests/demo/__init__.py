@@ -7,7 +7,10 @@ one line of what was expected and what came.
     __main__     arguments, signals, exit code
     stage        the control plane, labquota on it, and the people
     acts         what is played, a function an act
-    storm        the last act: two hundred creates at once
+    owning       whose the pods are that people do not make themselves
+    storm        two hundred creates at once
+    gpus         whole, cut and shared GPUs, and who holds which
+    gpunodes     the nodes that these acts are played on, each with its agent
     shell        runs one command as one person and checks it
     transcript   what all that looks like
 """

@@ -55,6 +55,7 @@ def _wait(stage: Stage) -> None:
         f"    export KUBECONFIG={stage.kubeconfig} PATH={stage.path}:$PATH\n\n"
         "    kubectl get ownerusage                       # as the administrator\n"
         "    labquota usage alice -w                      # a budget, live\n"
+        "    labquota gpus                                # who holds which GPU\n"
         "    kubectl --context alice -n vision create -f tests/demo/files/train.yaml\n\n"
         f"There are {names}, and the logs in {stage.plane.logs}.\n"
     )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from demo import owning
+from demo import gpus, owning
 from demo.stage import Stage
 from demo.storm import storm
 
@@ -127,4 +127,9 @@ ACTS: tuple[Act, ...] = (
     owning.refused_replica,
     owning.nightly,
     storm,
+    gpus.nodes,
+    gpus.one_gpu,
+    gpus.holders,
+    gpus.not_requested,
+    gpus.drift,
 )

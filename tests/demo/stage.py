@@ -5,8 +5,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from controlplane.process import wait_until
 from demo.shell import Shell, Unexpected
 from demo.transcript import Transcript
 from harness import Installation, installing
+from kubelet.gpunode import GpuNode
 
 __all__ = ["Person", "Stage", "open_stage"]
 
@@ -28,6 +29,7 @@ PEOPLE: dict[str, tuple[str, ...]] = {
     "frank": ("faculty",),
     "olga": (),
     "nina": (),
+    "mia": (),
 }
 """Everybody with the groups that their identity provider puts them in; all may create pods in every namespace."""
 
@@ -54,6 +56,8 @@ class Stage:
         people: everybody else by name, where the demo's manifests are.
         kubeconfig: a file with a context for each of them.
         path: the folders with kubectl and labquota, as PATH has them.
+        stack: what else has to be stopped, before the control plane is.
+        gpu_nodes: the nodes with an agent by name, as soon as there are any.
     """
 
     plane: ControlPlane
@@ -63,6 +67,8 @@ class Stage:
     people: dict[str, Person]
     kubeconfig: Path
     path: str
+    stack: ExitStack
+    gpu_nodes: dict[str, GpuNode] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Person:
         return self.people[name]
@@ -111,13 +117,14 @@ def open_stage(transcript: Transcript) -> Iterator[Stage]:
         transcript.progress(f"Kubernetes 1.{plane.minor} serves, with {NODES} fake GPU nodes: {parts}")
         transcript.progress("installing labquota: crds/ and config/install, 2 webhook replicas, 1 operator")
         plane.client.apply(installing.load(FILES / "trainings.yaml"))
-        with Installation(plane, replicas=2, owners=(FILES / "owners.yaml").read_text()) as installed:
+        owners = (FILES / "owners.yaml").read_text()
+        with Installation(plane, replicas=2, owners=owners) as installed, ExitStack() as stack:
             transcript.progress("labquota is in force: webhook-0, webhook-1, operator-0 are ready")
-            yield _stage(plane, installed, transcript)
+            yield _stage(plane, installed, transcript, stack)
             transcript.progress("stopping everything")
 
 
-def _stage(plane: ControlPlane, installed: Installation, transcript: Transcript) -> Stage:
+def _stage(plane: ControlPlane, installed: Installation, transcript: Transcript, stack: ExitStack) -> Stage:
     programs = f"{binaries.find().paths['kubectl'].parent}:{Path(sys.executable).parent}"
     env = {
         "PATH": f"{programs}:{os.environ.get('PATH', '')}",
@@ -130,7 +137,7 @@ def _stage(plane: ControlPlane, installed: Installation, transcript: Transcript)
     people["operator"] = Person(operator, plane.folder, env, transcript)
     admin = Person(plane.admin, installing.ROOT, env, transcript)
     kubeconfig = _merged(plane.folder / "kubeconfig", [admin.user, *(each.user for each in people.values())])
-    return Stage(plane, installed, transcript, admin, people, kubeconfig, programs)
+    return Stage(plane, installed, transcript, admin, people, kubeconfig, programs, stack)
 
 
 def _merged(path: Path, users: Sequence[User]) -> Path:

@@ -1,4 +1,4 @@
-"""The last act: two hundred creates at once, answered by both replicas, end at exactly the limit."""
+"""Two hundred creates at once, answered by both replicas, end at exactly the limit."""
 
 import asyncio
 import time
