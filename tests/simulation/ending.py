@@ -24,12 +24,8 @@ def check(history: "History") -> None:
 
     if checker.has_lost_history:
         longest += LOST_SECONDS
-        _until_present(history)
     if history.plan.probed:
-        leads = _Leading(history)
-        history.wait(TAKEOVER_SECONDS * 2, leads)
-        if not history.found and not leads():
-            checker.fail(f"start: nobody leads {TAKEOVER_SECONDS * 2:.0f} s after the last fault")
+        _until_led(history)
     looked_at = -1
 
     def idle() -> bool:
@@ -54,17 +50,31 @@ def check(history: "History") -> None:
         _fill(history, owner)
 
 
+def _until_led(history: "History") -> None:
+    """Wait until somebody leads."""
+    leads = _Leading(history)
+    history.wait(TAKEOVER_SECONDS * 2, leads)
+    if not history.found and not leads():
+        history.checker.fail(f"start: nobody leads {TAKEOVER_SECONDS * 2:.0f} s after the last fault")
+    if history.checker.has_lost_history:
+        _until_present(history)
+
+
 def _until_present(history: "History") -> None:
-    """Wait until every operator's view is of the history that is: until it looks, it folds what a restore undid."""
+    """Wait until the view of who leads is of the history that is: until it looks, it folds what a restore undid."""
     cluster = history.cluster
 
     def present() -> bool:
-        views = [each.operator.view.version for each in cluster.operators if each.alive and each.operator]
+        item = cluster.store.find(LEASE)
+        holder = str(item.body["spec"].get("holderIdentity", "")) if item else ""
+        leaders = [each for each in cluster.operators if holder.startswith(f"{each.name}_") and each.alive]
+        views = [each.operator.view.version for each in leaders if each.operator]
         return not any(versions.newer(view, str(cluster.store.version)) for view in views if view)
 
-    history.wait(LOST_SECONDS, present)
+    history.wait(TAKEOVER_SECONDS * 2, present)
     if not history.found and not present():
-        history.checker.fail(f"restore: a view is of the lost history {LOST_SECONDS:.0f} s after its end")
+        text = f"an operator leads with a view of the lost history {TAKEOVER_SECONDS * 2:.0f} s after its end"
+        history.checker.fail(f"start: {text}")
         history.found = history.checker.found
 
 
