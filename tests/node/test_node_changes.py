@@ -4,7 +4,7 @@ import asyncio
 
 from controlplane.process import wait_until
 from harness import World
-from node.pods import pod
+from node.pods import container, pod
 from node.realnode import RealNode
 from node.steps import charged, created
 from node.story import Story
@@ -79,6 +79,39 @@ async def test_after_a_restart_of_the_kubelet_the_story_goes_on(
     assert story.agreed("stays", 1) == ids
     assert story.pids("stays") == before, "its processes never noticed"
     charged(world, owner, pods=1, mig_4g_20gb=1)
+
+
+# Fact: a kubelet that starts again refuses a running pod whose init container had asked for a device.
+async def test_a_pod_that_a_restarted_kubelet_gives_up_is_free(
+    world: World, node: RealNode, story: Story
+) -> None:
+    alice = world.user("alice")
+    owner = world.owner(alice)
+    world.group("student", subjects=[owner], aggregate={SPARE: 1})
+    first = container("first", args=("exit", "0"), mig={"4g.20gb": 1})
+    await created(
+        world,
+        alice,
+        pod(
+            "early",
+            story.namespace,
+            args=("last", "600"),
+            grace=1,
+            cpu="1m",
+            spec={"initContainers": [first]},
+        ),
+    )
+    story.reached("early", "Running")
+    charged(world, owner, pods=1, mig_4g_20gb=1)
+    node.plugin.stop()  # whose devices are not there yet when the kubelet looks at its pods again
+    try:
+        node.kubelet.restart(grace=10, seconds=60)
+        story.reached("early", "Failed")
+        story.nobody("early")
+        charged(world, owner)
+    finally:
+        node.plugin.start()
+    assert wait_until(lambda: node.offered().get(SPARE) == 1, 30, every=0.2), node.offered()
 
 
 # Fact: node capacity can keep stale names with value "0": treat as gone.
