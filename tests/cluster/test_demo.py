@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from demo import acts
+from demo import acts, gpunodes, gpus
 from demo.__main__ import main
 from demo.stage import Stage
 
@@ -42,6 +42,8 @@ def test_the_demo_plays_the_main_job_and_stays_until_ctrl_c_if_it_is_kept(tmp_pa
         "100 x created",
         "100 x 403 AGGREGATE_GPU_QUOTA_EXCEEDED",
         "USER_AT_LIMIT: user:frank asked gpu 5 for one pod, at most 4 GPU units each",
+        "GPU_NOT_REQUESTED: container peek sets NVIDIA_VISIBLE_DEVICES",
+        "Missing no longer holds: InInventory",
     ):
         assert line in out
     for line in _shown_in_readme():
@@ -86,6 +88,19 @@ def test_a_demo_that_gives_nothing_back_says_so(capsys: pytest.CaptureFixture[st
     assert "came:     it shows 3/3" in out
 
 
+def test_a_demo_whose_agent_is_gone_does_not_find_the_drift_and_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def breaks(stage: Stage) -> None:
+        stage.gpu_nodes[gpunodes.WHOLE].process.kill()
+
+    assert main([acts.groups, gpus.nodes, gpus.one_gpu, gpus.holders, breaks, gpus.drift]) == 1
+    out = capsys.readouterr().out
+    assert 'demo: "drift" did not go as it should' in out
+    assert "--for=condition=Missing` to succeed and to say 'condition met'" in out
+    assert "timed out waiting for the condition" in out
+
+
 @contextmanager
 def _demo(folder: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
     """`python -m demo` with all that it writes in `folder`."""
@@ -112,18 +127,19 @@ def _lines_until(demo: subprocess.Popen[str], text: str) -> list[str]:
 
 
 def _shown_in_readme() -> list[str]:
-    """The lines of README's transcript, without the age that ends a row of a table."""
+    """The lines of README's transcript, in parts where ids are left out, without the age that ends a table's row."""
     section = (ROOT / "README.md").read_text().split("## What it looks like")[1].split("\n## ")[0]
     lines = [" ".join(line.split()) for line in section.splitlines() if line.startswith("    ")]
     assert len(lines) > 10
-    return [re.sub(r" \d+s$", "", line) for line in lines]
+    whole = [re.sub(r" \d+s$", "", line) for line in lines]
+    return [part.strip() for line in whole for part in line.split("…") if part.strip()]
 
 
 def _left(folder: Path) -> list[str]:
-    """Processes that still run with a file of `folder` in their arguments, and folders of control planes in it."""
+    """Processes that still run with a file of `folder` in their arguments, and folders of planes and nodes in it."""
     end = time.monotonic() + 5
     while time.monotonic() < end:
-        found = [each.name for each in folder.glob("labquota-controlplane-*")]
+        found = [each.name for kind in ("labquota-controlplane-*", "lq-*") for each in folder.glob(kind)]
         for each in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 argv = each.read_bytes().decode(errors="replace")

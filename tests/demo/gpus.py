@@ -39,15 +39,16 @@ def one_gpu(stage: Stage) -> None:
     mia.run("kubectl -n lab create -f large.yaml", says=("pod/large created",))
     says = ("pod/medium created", f"{MIA} now uses gpu-equivalents 1 of 1 GPUs (ResourceLimitGroup/seminar)")
     mia.run("kubectl -n lab create -f medium.yaml", says=says)
-    stage.transcript.say("4g and 3g are a whole GPU. A seventh of another one is too much:")
-    says = (
-        "AGGREGATE_GPU_QUOTA_EXCEEDED",
-        "asked gpu-equivalents 0.143, used 1 of 1 GPUs (ResourceLimitGroup/seminar), 0 still fit",
-    )
-    mia.run("kubectl -n lab create -f small.yaml", refused=True, says=says)
     if not wait_until(lambda: _equivalents(stage) == "1/1 and 0 reserved", 5, every=0.05):
         expected = f"the budget of {MIA} to show 1/1 equivalents and 0 reserved"
         raise Unexpected(expected, f"it shows {_equivalents(stage)}")
+    stage.transcript.say("4g and 3g are a whole GPU. A seventh of another one is too much:")
+    denied = (
+        "AGGREGATE_GPU_QUOTA_EXCEEDED",
+        "asked gpu-equivalents 0.143, used 1 of 1 GPUs (ResourceLimitGroup/seminar), 0 still fit",
+        "Held by lab/large (gpu-equivalents 0.571), lab/medium (gpu-equivalents 0.5)",
+    )
+    mia.run("kubectl -n lab create -f small.yaml", refused=True, says=denied)
     mia.run("labquota usage", says=(MIA, "gpu-equivalents", "full"))
 
 
