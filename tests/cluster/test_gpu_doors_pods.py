@@ -64,6 +64,7 @@ async def test_an_annotation_for_a_container_runtime_is_refused_now_and_later(wo
     alice, where = world.user("alice"), world.namespace()
     world.group("student", subjects=[world.owner(alice)], aggregate={"gpu": 3})
     cdi = {"cdi.k8s.io/gpu": "nvidia.com/gpu=all"}
+    files = {"io.kubernetes.cri-o.Devices": "/dev/nvidia0:/dev/nvidia0:rw"}
     path = f"/api/v1/namespaces/{where}/pods/quiet"
     async with world.client(alice) as client:
         assert codes(await client.create_pod(held("loud", where, annotations=cdi))) == ["GPU_NOT_REQUESTED"]
@@ -71,6 +72,7 @@ async def test_an_annotation_for_a_container_runtime_is_refused_now_and_later(wo
         later = await client.patch(path, {"metadata": {"annotations": cdi}})
         assert later.status == 403, later.message
         assert "GPU_NOT_REQUESTED: annotation cdi.k8s.io/gpu gives containers" in later.message
+        assert (await client.patch(path, {"metadata": {"annotations": files}})).status == 403
         assert (await client.patch(path, {"metadata": {"annotations": {"note": "x"}}})).ok
 
 

@@ -213,6 +213,19 @@ def test_an_annotation_that_asks_a_runtime_for_gpus_is_refused(key: str) -> None
     assert found(pod(annotations={key: "vendor.com/net=eth1"})) == []
 
 
+def test_an_annotation_that_asks_cri_o_for_device_files_is_refused() -> None:
+    key = "io.kubernetes.cri-o.Devices"
+    assert found(pod(annotations={key: "/dev/fuse, /dev/nvidia0:/dev/nvidia0:rw"})) == [
+        (CODE, f"metadata.annotations[{key}]")
+    ]
+    assert found(pod(annotations={key: "/dev/fuse:/dev/fuse"})) == []
+
+
+def test_of_a_variable_that_is_set_twice_the_one_that_reaches_counts() -> None:
+    for twice in ([variable("all"), variable("void")], [variable("void"), variable("all")]):
+        assert found(pod(container(env=twice))) == [(CODE, f"spec.containers[main].env[{VISIBLE}]")]
+
+
 def test_an_nvidia_runtime_class_is_refused_where_no_container_asks_for_a_gpu() -> None:
     assert found(pod(runtimeClassName="nvidia")) == [(CODE, "spec.runtimeClassName")]
     assert found(pod(runtimeClassName="nvidia-cdi")) == [(CODE, "spec.runtimeClassName")]

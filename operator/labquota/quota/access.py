@@ -13,6 +13,8 @@ REQUIRED: Final = "NVIDIA_REQUIRE_CUDA"
 VARIABLES: Final = (VISIBLE, CUDA, REQUIRED)
 CDI: Final = "cdi.k8s.io/"
 """What the names of annotations hold that ask container runtimes for devices."""
+CRIO: Final = "io.kubernetes.cri-o.Devices"
+"""The annotation that asks CRI-O for device files, where a runtime handler allows it."""
 
 Field = Literal["containers", "initContainers", "ephemeralContainers"]
 

@@ -78,7 +78,10 @@ def _variables(container: Container, namespace: str, facts: Facts) -> Mapping[st
             for key, text in facts.get(_lookup(kind, namespace, ref.name), GONE).variables.items():
                 if (name := source.prefix + key) in VARIABLES:
                     found[name] = text, f" by {kind} {ref.name}", "envFrom"
-    for each in container.env:
+    # of two of one name whichever counts: nobody but who wants to confuse writes both
+    for each in sorted(
+        container.env, key=lambda one: one.value_from is not None or not _is_harmless(one.value)
+    ):
         if each.name in VARIABLES:
             found[each.name] = _ELSEWHERE if each.value_from is not None else each.value, "", "env"
     return found

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from labquota.quota import pods
-from labquota.quota.access import CDI, CUDA, VISIBLE
+from labquota.quota.access import CDI, CRIO, CUDA, VISIBLE
 
 _NONE: Final = msgspec.Raw()
 _VISIBLE: Final = VISIBLE.encode()
@@ -60,6 +60,6 @@ def at(pod: Pod) -> bool:
                 found = found or b'"privileged"' in bytes(each.security_context)
                 each.security_context = _NONE
     for key in pod.metadata.annotations:
-        if CDI in key:
+        if CDI in key or key == CRIO:
             return True
     return found

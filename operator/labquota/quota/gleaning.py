@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from labquota.quota import pods
-from labquota.quota.access import CDI, VARIABLES, Access, Claim, Container, Part, Volume
+from labquota.quota.access import CDI, CRIO, VARIABLES, Access, Claim, Container, Part, Volume
 
 
 class _Spec(Part, frozen=True):
@@ -94,7 +94,9 @@ def of_template(workload: bytes | msgspec.Raw) -> Access:
 def _created(pod: _Pod) -> Access:
     spec = pod.spec
     return Access(
-        annotations={key: text for key, text in pod.metadata.annotations.items() if CDI in key},
+        annotations={
+            key: text for key, text in pod.metadata.annotations.items() if CDI in key or key == CRIO
+        },
         containers=tuple(map(_slim, _all(spec))),
         volumes=tuple(each for each in spec.volumes if each.host_path is not None),
         runtime_class=spec.runtime_class_name,

@@ -105,6 +105,8 @@ def _rights(container: Container) -> Iterator[Refused]:
 
 
 def _names_gpus(text: str) -> bool:
-    """Whether the devices of a CDI annotation (`vendor/class=name`) are GPUs."""
+    """Whether the devices of an annotation are GPUs: of CDI (`vendor/class=name`), or files (`/dev/x:/dev/y:rw`)."""
+    if any(leads_to_gpus(each.strip().partition(":")[0]) for each in text.split(",") if "/dev" in each):
+        return True
     kinds = (device.partition("=")[0].strip() for device in text.split(","))
     return any(kind.endswith("gpu") or "nvidia.com/" in kind for kind in kinds)
