@@ -17,7 +17,7 @@ from typing import NoReturn
 import msgspec
 import uvloop
 
-from bench import agents, creating, crowded, freeing, growing, plan, reviewing, rollout, targets
+from bench import agents, creating, crowded, devices, freeing, growing, plan, reviewing, rollout, targets
 from bench.report import report
 from bench.rows import BenchError, Row, by_key
 from bench.site import CASES, PEOPLE, Site, open_site
@@ -46,6 +46,7 @@ def steps(site: Site, chosen: plan.Plan) -> list[Step]:
         ("finished pods", partial(freeing.finished_pods, site, chosen)),
         ("CPU of the webhook", partial(reviewing.review_cpu, site, chosen)),
         (f"an owner with {chosen.many:,} pods", partial(growing.large, site, chosen)),
+        (f"allocations of {chosen.devices:,} pods with GPUs", partial(devices.devices, site, chosen)),
         (_AGENT, partial(agents.agent, site.plane, chosen, _say)),
         *operator(site, chosen),
     ]

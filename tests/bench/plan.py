@@ -18,6 +18,7 @@ class Plan:
         reviews: AdmissionReviews replayed a turn.
         finishing: how often a pod finishes.
         many: pods of the owner with many.
+        devices: pods with GPUs whose allocations are kept.
         events: pod events for the operator's CPU.
         crowd: pods in the cluster of which the operator is measured, and
         crowd_owners: whose they are.
@@ -30,6 +31,7 @@ class Plan:
     reviews: int
     finishing: int
     many: int
+    devices: int
     events: int
     crowd: int
     crowd_owners: int
@@ -43,6 +45,7 @@ FULL = Plan(
     reviews=5000,
     finishing=20,
     many=10_000,
+    devices=10_000,
     events=3000,
     crowd=100_000,
     crowd_owners=2_000,
@@ -55,6 +58,7 @@ QUICK = Plan(
     reviews=1000,
     finishing=5,
     many=500,
+    devices=2_000,
     events=600,
     crowd=5_000,
     crowd_owners=100,
