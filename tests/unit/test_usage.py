@@ -53,6 +53,20 @@ async def publishing(desk: Desk, seconds: float = 2.5) -> None:
         await task
 
 
+def test_a_pod_that_is_in_the_view_is_used_and_no_longer_reserved() -> None:
+    async def scenario() -> None:
+        desk = Desk(world(group(aggregate={"gpu": 1})))
+        desk.shows("a", gpu=1)
+        (seen,) = desk.view.pods_of(ALICE)
+        still = Ledger(reservations=(create("a", seen.uid, gpu=1),))
+        desk.store.changed("ADDED", Stored(ALICE, still, "9", "u"), "9")
+        await publishing(desk)
+        status = desk.stored()
+        assert (status["used"]["gpu"], status["reserved"], status["overLimit"]) == ("1", {}, [])
+
+    run(scenario())
+
+
 def test_a_budget_says_what_is_allowed_by_whom_used_and_reserved() -> None:
     async def scenario() -> None:
         limited = group(aggregate={"gpu": 3, "memory": "96Gi", "pods": 2})

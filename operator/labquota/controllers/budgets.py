@@ -4,6 +4,8 @@ import heapq
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from labquota.api import Condition, OwnerUsageStatus, UsageLimit, UsagePod, UsagePoints, UsageSummary
 from labquota.clock import Clock
 from labquota.controllers import conditions
@@ -12,7 +14,7 @@ from labquota.controllers.pods import Pods
 from labquota.kube.ledgers import Stored
 from labquota.quota import ledger
 from labquota.quota.amounts import Amounts
-from labquota.quota.ledger import EMPTY
+from labquota.quota.ledger import EMPTY, Ledger
 from labquota.quota.limits import Limits, capped, shown
 from labquota.quota.owners import Owner
 from labquota.quota.points import COMPUTE, EQUIVALENTS, LEDGERS, MEMORY, PRICED, SLOTS, together
@@ -53,11 +55,16 @@ class Budgets:
         self._bypassed.setdefault(stored.owner, set()).update(present)
         return sorted(map(self._name, present))
 
+    def _unseen(self, found: Ledger) -> Ledger:
+        """A ledger without the reservations of pods that are in the view: those are used already."""
+        left = [each for each in found.reservations if not each.creates or self._view.find(each.uid) is None]
+        return msgspec.structs.replace(found, reservations=tuple(left))
+
     def status(self, owner: Owner, stored: Stored | None, known: tuple[Condition, ...]) -> OwnerUsageStatus:
         """The owner's budget as of now; `known` are the conditions as they are published."""
         limits = self._limits(owner, stored)
         held = self._view.sums(owner, PRICED)
-        reserved = ledger.in_flight(stored.ledger if stored else EMPTY)
+        reserved = ledger.in_flight(self._unseen(stored.ledger) if stored else EMPTY)
         over = _over(held, capped(limits.aggregate))
         aggregate = shown(limits.aggregate)
         caps, used = capped(aggregate), together(held)
