@@ -57,6 +57,7 @@ async def test_explain_refuses_in_the_very_words_of_the_webhook(world: World) ->
         first = await client.create_pod(manifests.pod("first", where, gpu=1, annotations=HELD))
         assert first.ok, first.message
         assert wait_until(lambda: settled(world, alice, gpu="1"), 10)
+        assert wait_until(lambda: ";" not in (world.ledger(f"user:{alice.name}") or ";"), 10), "it is folded"
         refused = await client.create_pod(pod)
     assert refused.status == 403
     line = refused.message.partition("denied the request: ")[2]

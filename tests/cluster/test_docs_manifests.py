@@ -25,6 +25,9 @@ def _manifests() -> Iterator[Any]:
 @pytest.mark.usefixtures("installation")
 @pytest.mark.parametrize("manifest", list(_manifests()))
 def test_a_documented_manifest_is_accepted(manifest: dict[str, Any], control_plane: ControlPlane) -> None:
+    if "namespace" in manifest["metadata"]:
+        where = manifest["metadata"]["namespace"]
+        control_plane.client.call("POST", "/api/v1/namespaces", {"metadata": {"name": where}})
     path = control_plane.client.path_of(manifest)
     query = "?dryRun=All&fieldManager=docs&fieldValidation=Strict"
     status, answer = control_plane.client.call(

@@ -60,9 +60,13 @@ async def test_a_hold_is_charged_like_a_pod_and_both_are_refused_over_one_limit(
         assert f"(ResourceLimitGroup/{group})" in refused
         assert wait_until(lambda: used(world, owner) == "2", 5), world.usage(owner)
         whole = node.pod("train", where, resource=WHOLE)
-        answer = await client.create_pod(whole)
-        assert answer.status == 403, answer.message
-        assert f"Held by {where}/gpuallocation/desk" in answer.message, answer.message
+
+        async def names_the_hold() -> bool:
+            answer = await client.create_pod(whole)
+            assert answer.status == 403, answer.message
+            return f"Held by {where}/gpuallocation/desk" in answer.message
+
+        await eventually(names_the_hold, 5, "the refusal names the hold, once the budget is published")
         answer = await client.call("DELETE", f"{collection(where)}/desk")
         assert answer.ok, answer.message
         assert await fits(client, whole) < 1

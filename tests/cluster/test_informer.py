@@ -78,12 +78,12 @@ class Namespace:
 
 
 @pytest.fixture
-async def lab(control_plane: ControlPlane) -> AsyncIterator[Namespace]:
+async def lab(plane: ControlPlane) -> AsyncIterator[Namespace]:
     """A namespace that goes away after the test."""
     name = f"informer-{random.SystemRandom().getrandbits(40):x}"
-    async with HttpApi(credentials.load(str(control_plane.admin.kubeconfig))) as api:
+    async with HttpApi(credentials.load(str(plane.admin.kubeconfig))) as api:
         await api.create("/api/v1/namespaces", json.dumps({"metadata": {"name": name}}).encode())
-        yield Namespace(control_plane, api, name)
+        yield Namespace(plane, api, name)
         await api.delete(f"/api/v1/namespaces/{name}")
 
 

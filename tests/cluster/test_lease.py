@@ -37,8 +37,8 @@ class Office:
 
 
 @pytest.fixture
-async def office(control_plane: ControlPlane) -> AsyncIterator[Office]:
-    async with HttpApi(credentials.load(str(control_plane.admin.kubeconfig))) as api:
+async def office(plane: ControlPlane) -> AsyncIterator[Office]:
+    async with HttpApi(credentials.load(str(plane.admin.kubeconfig))) as api:
         office = Office(api, f"office-{random.SystemRandom().getrandbits(40):x}")
         yield office
         await api.delete(office.path)
@@ -96,7 +96,7 @@ async def test_renewals_leave_no_managed_fields_behind(office: Office) -> None:
 
 
 async def test_of_many_candidates_one_holds_through_a_restart_of_the_api_server(
-    office: Office, control_plane: ControlPlane
+    office: Office, plane: ControlPlane
 ) -> None:
     candidates = [office.candidate(f"op-{number}") for number in range(4)]
     epochs: list[int] = []
@@ -113,7 +113,7 @@ async def test_of_many_candidates_one_holds_through_a_restart_of_the_api_server(
 
     tasks = [asyncio.create_task(operate(each)) for each in candidates]
     await asyncio.sleep(1)
-    server = control_plane.apiserver()
+    server = plane.apiserver()
     server.kill()
     began = time.monotonic()
     restart = asyncio.create_task(asyncio.to_thread(server.restart))

@@ -21,9 +21,7 @@ from labquota.quota.lookups import GONE, HIDDEN, DeviceClass, Facts, Found, Look
 
 _MOST: Final = 2000
 _KEPT_SECONDS: Final = 2.0
-"""A burst of pods is judged by one read."""
-_ALL_SECONDS: Final = 10.0
-"""What only administrators write, and is read as a whole."""
+"""A burst of pods is judged by one read; what was made a moment ago is soon known."""
 _LONGEST: Final = 256
 """Characters of a variable's value that are kept."""
 _ROOTS: Final = {
@@ -157,8 +155,7 @@ class Lookups:
             raise Unread(f"{lookup.resource} {lookup.name} cannot be read: {error}") from error
         if len(self._known) >= _MOST:
             self._known.clear()
-        kept = _KEPT_SECONDS if lookup.name else _ALL_SECONDS
-        self._known[lookup] = self._clock.monotonic() + kept, found
+        self._known[lookup] = self._clock.monotonic() + _KEPT_SECONDS, found
         return found
 
 
