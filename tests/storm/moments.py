@@ -23,11 +23,12 @@ class _Let:
 
     def __init__(self, history: History, *, strict: bool) -> None:
         self._strict = strict
-        clean = [
-            each for each in history.requests if each.code < 300 and not each.unjudged and not each.dry_run
-        ]
+        stored = [each for each in history.requests if each.code < 300 and not each.dry_run]
+        clean = [each for each in stored if not each.unjudged]
         self._creates = {each.uid for each in clean if each.verb == "create"}
-        self._resizes = {(each.uid, each.version) for each in clean if each.verb == "resize"}
+        # To ask for what a pod has already is answered with the version of whoever asked first.
+        passed = {(each.uid, each.version) for each in stored if each.unjudged}
+        self._resizes = {(each.uid, each.version) for each in clean if each.verb == "resize"} - passed
         self._last: dict[str, Amounts] = {}
         self._passed_by: set[str] = set()
 

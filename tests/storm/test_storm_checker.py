@@ -113,6 +113,8 @@ def test_a_resize_counts_as_shipped_only_if_it_was_judged() -> None:
     ]
     passed = dataclasses.replace(resize, unjudged="no answer")
     assert found(dataclasses.replace(grown, requests=[created("a"), passed]), strict=False) == []
+    again = dataclasses.replace(grown, requests=[created("a"), passed, resize])
+    assert found(again, strict=False) == [], "who asks for what is there already is told the same version"
 
 
 def test_after_quiet_a_ledger_that_differs_from_the_pods_is_found_either_way() -> None:
