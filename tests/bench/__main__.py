@@ -47,7 +47,6 @@ def steps(site: Site, chosen: plan.Plan) -> list[Step]:
         ("CPU of the webhook", partial(reviewing.review_cpu, site, chosen)),
         (f"an owner with {chosen.many:,} pods", partial(growing.large, site, chosen)),
         (f"allocations of {chosen.devices:,} pods with GPUs", partial(devices.devices, site, chosen)),
-        (_AGENT, partial(agents.agent, site.plane, chosen, _say)),
         *operator(site, chosen),
     ]
 
@@ -97,6 +96,8 @@ async def measure(chosen: plan.Plan, *, operator_alone: bool) -> tuple[list[Row]
                 wrong.append(f"{what}: {_first(error)}")
                 _say(f"NOT MEASURED  {wrong[-1]}")
                 before = unchecked(site.plane, site.installed)
+    if not operator_alone:
+        rows += (await measure_agent(chosen))[0]
     return rows, wrong
 
 

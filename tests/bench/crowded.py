@@ -56,10 +56,11 @@ async def operator(site: Site, plan: Plan, say: Callable[[str], None]) -> list[R
 
 
 async def _original(site: Site) -> Original:
-    """A pod as it looks on a node, of about 6 kB: most of it is nobody's business here."""
+    """A pod without GPUs as it looks on a node, of about 6 kB: most of it is nobody's business here."""
     filling = [{"name": f"SETTING_{number}", "value": "x" * 30} for number in range(20)]
     asks = {"cpu": "500m", "memory": "1Gi", "nvidia.com/gpu": "1"}
-    container = manifests.container(cpu="500m", memory="1Gi", gpu=1, env=filling)
+    asks = {"cpu": "500m", "memory": "1Gi"}
+    container = manifests.container(cpu="500m", memory="1Gi", env=filling)
     pod = site.pod(_SEED, LABQUOTAS, _PERSON, containers=[container], labels={"app": "train", "job": "crowd"})
     made = await site.clients[_PERSON].create_pod(pod)
     since = {"lastTransitionTime": "2026-01-01T00:00:00Z", "status": "True"}
